@@ -1,0 +1,1 @@
+"""The facts that Anliegen's services announce."""

@@ -1,0 +1,1 @@
+"""What every service of Anliegen needs and none should write again."""

@@ -1,0 +1,1 @@
+"""The real PostgreSQL and Kafka on one machine, from package indexes alone."""

@@ -1,0 +1,1 @@
+"""Billing inquiry: questions on invoices and reminders."""

@@ -1,0 +1,1 @@
+"""Helpdesk: general questions, answered and followed until they are settled."""

@@ -1,0 +1,1 @@
+"""Journey: one timeline per person over all services and channels."""
