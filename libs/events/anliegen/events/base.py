@@ -1,0 +1,203 @@
+"""What every event is: a frozen fact with a type, a key and a subject."""
+
+from enum import StrEnum
+from typing import Any, ClassVar, Protocol, Self
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from . import registry
+
+
+class OpenEnum(StrEnum):
+    """An enumeration that may grow: a value of a newer producer reads as `unknown` instead of failing."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> "OpenEnum | None":
+        return cls.__members__.get("UNKNOWN") if isinstance(value, str) else None
+
+
+class Task(OpenEnum):
+    """The seven core tasks of a customer service."""
+
+    HELPDESK = "helpdesk"
+    SALES_SUPPORT = "sales_support"
+    BILLING_INQUIRY = "billing_inquiry"
+    ADMINISTRATION = "administration"
+    CLAIMS = "claims"
+    COMPLAINTS = "complaints"
+    FEEDBACK = "feedback"
+    UNKNOWN = "unknown"
+
+
+class CaseStatus(OpenEnum):
+    """A case's status as every service understands it; each domain maps its own states onto these."""
+
+    OPENED = "opened"
+    IN_PROGRESS = "in_progress"
+    WAITING_FOR_CUSTOMER = "waiting_for_customer"
+    WAITING_FOR_THIRD_PARTY = "waiting_for_third_party"
+    RESOLVED = "resolved"
+    CLOSED = "closed"
+    REOPENED = "reopened"
+    TRANSFERRED = "transferred"
+    WITHDRAWN = "withdrawn"
+    UNKNOWN = "unknown"
+
+
+class FailureKind(OpenEnum):
+    """What went wrong for the customer on our side."""
+
+    BROKEN_PROMISE = "broken_promise"
+    MISSED_CALLBACK = "missed_callback"
+    WRONG_INVOICE = "wrong_invoice"
+    REJECTED_ANSWER = "rejected_answer"
+    REOPENED_CASE = "reopened_case"
+    UPHELD_COMPLAINT = "upheld_complaint"
+    UNKNOWN = "unknown"
+
+
+class PromiseKind(OpenEnum):
+    """What the customer was told would happen."""
+
+    ANSWER = "answer"
+    CALLBACK = "callback"
+    CREDIT = "credit"
+    DECISION = "decision"
+    UNKNOWN = "unknown"
+
+
+class PromiseState(OpenEnum):
+    """Where a promise stands after the event that carries it."""
+
+    OPEN = "open"
+    KEPT = "kept"
+    BROKEN = "broken"
+    WITHDRAWN = "withdrawn"
+    UNKNOWN = "unknown"
+
+
+class Part(BaseModel):
+    """A piece of an event: producers refuse fields that are not in the model, consumers ignore them (`codec.decode`)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_timedelta="iso8601", use_attribute_docstrings=True)
+
+
+class Failure(Part):
+    """Something that went wrong for the customer on our side."""
+
+    failure_id: UUID
+    kind: FailureKind
+    occurred_at: AwareDatetime
+    code: str = Field(max_length=100)
+    """A stable word for the cause, for counting; never a person's words."""
+
+
+class Promise(Part):
+    """Something the customer was told would happen by a time."""
+
+    promise_id: UUID
+    kind: PromiseKind
+    due_at: AwareDatetime
+    state: PromiseState = PromiseState.OPEN
+
+
+class Event(Part):
+    """A fact that a service announces. It is frozen, small, and named in the past tense.
+
+    A class is declared with its type: `class ContactReceived(Event, type="intake.contact_received.v1", words=True)`.
+    `words=True` says that it carries what a person wrote, so it travels on the producer's `.words` topic.
+    A class without a type is a base for others and cannot be published.
+    """
+
+    event_type: ClassVar[str] = ""
+    words: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Take the class arguments, which pydantic hands to `__pydantic_init_subclass__` once the fields are there."""
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, *, type: str = "", words: bool = False, **kwargs: Any) -> None:  # noqa: A002
+        super().__pydantic_init_subclass__(**kwargs)
+        cls.event_type = type
+        cls.words = words
+        if type:
+            registry.register(cls)
+
+    @property
+    def key(self) -> str:
+        """The stream this event belongs to: its journey, or the subject of a fact that belongs to none."""
+        raise TypeError(f"{self.__class__.__name__} does not say its key")
+
+    @property
+    def lock_keys(self) -> tuple[str, ...]:
+        """Keys that a consumer locks before it handles the event, the event's own key among them."""
+        return (self.key,)
+
+    @property
+    def subject(self) -> str:
+        """What the event is about: a case, else a contact, else its key (CloudEvents `subject`)."""
+        return self.key
+
+
+class JourneyEvent(Event):
+    """A fact in the life of one journey."""
+
+    journey_id: UUID
+
+    @property
+    def key(self) -> str:
+        return str(self.journey_id)
+
+
+class Case(Protocol):
+    """What a case tells of itself; every domain's case has these."""
+
+    @property
+    def journey_id(self) -> UUID: ...
+    @property
+    def case_id(self) -> UUID: ...
+    @property
+    def task(self) -> Task: ...
+    @property
+    def case_status(self) -> CaseStatus: ...
+
+
+class CaseEvent(JourneyEvent):
+    """A fact about one case: what happened is the type, and the case's status after it is `status`."""
+
+    case_id: UUID
+    task: Task
+    status: CaseStatus
+    contact_id: UUID | None = None
+    """The contact that brought this about, where there is one."""
+    failure: Failure | None = None
+    promise: Promise | None = None
+
+    @property
+    def subject(self) -> str:
+        return str(self.case_id)
+
+    @classmethod
+    def about(cls, case: Case, **fields: Any) -> Self:
+        """The event about this case, with journey, case, task and status taken from it."""
+        return cls(journey_id=case.journey_id, case_id=case.case_id, task=case.task, status=case.case_status, **fields)
+
+
+class ReplyRequested(JourneyEvent):
+    """A task asks intake to bring words to the customer. Each task has its own type, made from this base."""
+
+    reply_id: UUID
+    case_id: UUID
+    task: Task
+    contact_id: UUID
+    """The contact that is answered: it says the channel and the address."""
+    template: str = Field(max_length=100)
+    values: dict[str, str] = Field(default_factory=dict)
+    """What the template's places are filled with; a person's free answer is `values["answer"]`."""
+    language: str | None = Field(default=None, max_length=2)
+    """ISO 639-1, where the task knows better than the contact."""
+
+    @property
+    def subject(self) -> str:
+        return str(self.case_id)

@@ -1,0 +1,50 @@
+"""What billing inquiry announces: questions on invoices and reminders, and their answers."""
+
+from uuid import UUID
+
+from pydantic import Field
+
+from .base import CaseEvent, ReplyRequested
+
+
+class InquiryOpened(CaseEvent, type="billing_inquiry.inquiry_opened.v1"):
+    """A question on an invoice, a reminder or a payment became a case."""
+
+    concern_id: UUID
+    intent: str = Field(max_length=100)
+    priority: str = Field(default="normal", max_length=20)
+    tier: int = 1
+    invoice_number: str | None = Field(default=None, max_length=60)
+    """As the customer or an agent named it."""
+
+
+class InquiryFollowedUp(CaseEvent, type="billing_inquiry.inquiry_followed_up.v1"):
+    """The customer came back to an open inquiry."""
+
+
+class InquiryAnswered(CaseEvent, type="billing_inquiry.inquiry_answered.v1"):
+    """A person answered; the customer may accept or reject it."""
+
+    answer_id: UUID
+    answered_by: str = Field(max_length=200)
+
+
+class InquiryResolved(CaseEvent, type="billing_inquiry.inquiry_resolved.v1"):
+    """The inquiry is settled."""
+
+    resolution: str = Field(max_length=40)
+    """`accepted`, `no_objection` or `withdrawn`."""
+
+
+class InquiryReopened(CaseEvent, type="billing_inquiry.inquiry_reopened.v1"):
+    """The customer was not served by the answer."""
+
+    reason: str = Field(max_length=40)
+
+
+class InquiryAnswerOverdue(CaseEvent, type="billing_inquiry.answer_overdue.v1"):
+    """The promised time passed without an answer: a failure on our side."""
+
+
+class BillingReplyRequested(ReplyRequested, type="billing_inquiry.reply_requested.v1", words=True):
+    """Billing inquiry asks intake to bring words to the customer."""

@@ -1,0 +1,40 @@
+"""Events to bytes and back."""
+
+from pydantic import ValidationError
+
+from . import registry
+from .base import Event
+
+LARGEST_PAYLOAD = 256 * 1024
+"""Bytes. A larger payload is refused when it is published: longer texts travel as an excerpt and a reference."""
+
+
+class PayloadTooLarge(ValueError):
+    """The event is larger than 256 KiB: send an excerpt and a content reference instead."""
+
+
+class PayloadMalformed(ValueError):
+    """The data is not what this event type promises."""
+
+
+def encode(event: Event) -> bytes:
+    """The exact bytes to publish. Raises PayloadTooLarge over 256 KiB."""
+    payload = event.model_dump_json(exclude_none=True).encode()
+    if len(payload) > LARGEST_PAYLOAD:
+        raise PayloadTooLarge(f"{PayloadTooLarge.__doc__} {event.event_type}: {len(payload)} bytes.")
+    return payload
+
+
+def decode(event_type: str, payload: bytes) -> Event | None:
+    """The event in these bytes, or None where the type is not known here (producers are deployed first).
+
+    Fields that a newer producer added are ignored. Raises PayloadMalformed; its text names fields, never their values.
+    """
+    cls = registry.find_class(event_type)
+    if cls is None:
+        return None
+    try:
+        return cls.model_validate_json(payload, extra="ignore")
+    except ValidationError as problem:
+        where = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['type']}" for e in problem.errors()[:5])
+        raise PayloadMalformed(f"{PayloadMalformed.__doc__} {event_type}: {where}") from None

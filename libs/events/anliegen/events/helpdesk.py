@@ -1,0 +1,48 @@
+"""What the helpdesk announces: general questions and their answers."""
+
+from uuid import UUID
+
+from pydantic import Field
+
+from .base import CaseEvent, ReplyRequested
+
+
+class QuestionOpened(CaseEvent, type="helpdesk.question_opened.v1"):
+    """A question became a case. Its promise says by when it will be answered."""
+
+    concern_id: UUID
+    intent: str = Field(max_length=100)
+    priority: str = Field(default="normal", max_length=20)
+    tier: int = 1
+
+
+class QuestionFollowedUp(CaseEvent, type="helpdesk.question_followed_up.v1"):
+    """The customer came back to an open question."""
+
+
+class QuestionAnswered(CaseEvent, type="helpdesk.question_answered.v1"):
+    """A person answered; the customer may accept or reject it."""
+
+    answer_id: UUID
+    answered_by: str = Field(max_length=200)
+
+
+class QuestionResolved(CaseEvent, type="helpdesk.question_resolved.v1"):
+    """The question is settled."""
+
+    resolution: str = Field(max_length=40)
+    """`accepted`, `no_objection` or `withdrawn`."""
+
+
+class QuestionReopened(CaseEvent, type="helpdesk.question_reopened.v1"):
+    """The customer was not served by the answer."""
+
+    reason: str = Field(max_length=40)
+
+
+class AnswerOverdue(CaseEvent, type="helpdesk.answer_overdue.v1"):
+    """The promised time passed without an answer: a failure on our side."""
+
+
+class HelpdeskReplyRequested(ReplyRequested, type="helpdesk.reply_requested.v1", words=True):
+    """The helpdesk asks intake to bring words to the customer."""

@@ -1,0 +1,60 @@
+"""The catalogue: every event type, its class, and the topic it travels on."""
+
+import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .base import Event
+
+TYPE_FORM = re.compile(r"^[a-z][a-z_]*\.[a-z][a-z_]*\.v[1-9][0-9]*$")
+_classes: dict[str, "type[Event]"] = {}
+
+
+class EventTypeTaken(ValueError):
+    """Two classes claim the same event type: give the newer one a type or a version of its own."""
+
+
+class EventTypeMalformed(ValueError):
+    """An event type is `service.fact.vN`, in small letters with underscores, such as `intake.contact_received.v1`."""
+
+
+def register(cls: "type[Event]") -> None:
+    """Enter a class under its type. A module that is loaded again replaces its own class."""
+    if not TYPE_FORM.match(cls.event_type):
+        raise EventTypeMalformed(f"{EventTypeMalformed.__doc__} Found: {cls.event_type!r}.")
+    known = _classes.get(cls.event_type)
+    if known is not None and (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
+        raise EventTypeTaken(f"{EventTypeTaken.__doc__} Found: {cls.event_type!r} in {known} and {cls}.")
+    _classes[cls.event_type] = cls
+
+
+def find_class(event_type: str) -> "type[Event] | None":
+    """The class of this type, or None where a newer producer speaks of something we do not know."""
+    return _classes.get(event_type)
+
+
+def all_classes() -> "list[type[Event]]":
+    """Every registered class, sorted by type."""
+    return [_classes[name] for name in sorted(_classes)]
+
+
+def classes_of(base: "type[Event]") -> "list[type[Event]]":
+    """The registered classes that are this class or derive from it, sorted by type."""
+    return [cls for cls in all_classes() if issubclass(cls, base)]
+
+
+def service_of(event_type: str) -> str:
+    """The service that announces this type, as its folder is called: `billing_inquiry.x.v1` → `billing-inquiry`."""
+    return event_type.partition(".")[0].replace("_", "-")
+
+
+def topic_of(cls: "type[Event]") -> str:
+    """The topic this class travels on: its service's, or that service's topic for people's words."""
+    topic = f"anliegen.{service_of(cls.event_type)}"
+    return f"{topic}.words" if cls.words else topic
+
+
+def topics_of(classes: "Iterable[type[Event]]") -> list[str]:
+    """The topics that carry these classes, sorted, each once."""
+    return sorted({topic_of(cls) for cls in classes})
