@@ -78,9 +78,16 @@ class PromiseState(OpenEnum):
 
 
 class Part(BaseModel):
-    """A piece of an event: producers refuse fields that are not in the model, consumers ignore them (`codec.decode`)."""
+    """A piece of an event: producers refuse fields that the model does not have, consumers ignore them."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_timedelta="iso8601", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        # A refused value may be a person's words, and the text of an error ends up in logs and dead letters.
+        hide_input_in_errors=True,
+        ser_json_timedelta="iso8601",
+        use_attribute_docstrings=True,
+    )
 
 
 class Failure(Part):

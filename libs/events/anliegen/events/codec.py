@@ -1,6 +1,7 @@
 """Events to bytes and back."""
 
 from pydantic import ValidationError
+from pydantic_core import PydanticSerializationError
 
 from . import registry
 from .base import Event
@@ -18,8 +19,15 @@ class PayloadMalformed(ValueError):
 
 
 def encode(event: Event) -> bytes:
-    """The exact bytes to publish. Raises PayloadTooLarge over 256 KiB."""
-    payload = event.model_dump_json(exclude_none=True).encode()
+    """The exact bytes to publish.
+
+    Raises PayloadTooLarge over 256 KiB, and PayloadMalformed where a text cannot be written as UTF-8 (half of a
+    surrogate pair, as a broken charset leaves it behind).
+    """
+    try:
+        payload = event.model_dump_json(exclude_none=True).encode()
+    except PydanticSerializationError:
+        raise PayloadMalformed(f"{PayloadMalformed.__doc__} {event.event_type}: a text is not Unicode.") from None
     if len(payload) > LARGEST_PAYLOAD:
         raise PayloadTooLarge(f"{PayloadTooLarge.__doc__} {event.event_type}: {len(payload)} bytes.")
     return payload

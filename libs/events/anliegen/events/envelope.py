@@ -1,22 +1,25 @@
 """CloudEvents 1.0 in binary mode on Kafka: the attributes that travel as headers beside the data."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TypeVar
 from uuid import UUID
 
 Headers = list[tuple[str, bytes]]
+T = TypeVar("T")
 
-_ATTRIBUTES = {
-    "id": "ce_id", "source": "ce_source", "type": "ce_type", "subject": "ce_subject", "time": "ce_time",
-    "dataschema": "ce_dataschema", "partitionkey": "ce_partitionkey", "sequence": "ce_sequence",
-    "correlationid": "ce_correlationid", "causationid": "ce_causationid",
-    "traceparent": "traceparent", "tracestate": "tracestate",
+_OPTIONAL = {
+    "subject": "ce_subject", "dataschema": "ce_dataschema", "correlationid": "ce_correlationid",
+    "causationid": "ce_causationid", "traceparent": "traceparent", "tracestate": "tracestate",
 }  # fmt: skip
+_READ = {"ce_specversion", "ce_id", "ce_source", "ce_type", "ce_time", "ce_sequence", *_OPTIONAL.values()}
+_TRACE = {"traceparent", "tracestate"}
+_LARGEST_SEQUENCE = 2**63 - 1
 
 
 class EnvelopeMalformed(ValueError):
-    """The record is not a CloudEvent that we can place: its id, type, source or key is missing or not readable."""
+    """The record is not a CloudEvent that we can place: its id, type, source, time or key is missing or unreadable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,40 +65,74 @@ def to_headers(attributes: Mapping[str, str]) -> Headers:
     return [(name, value.encode()) for name, value in attributes.items()]
 
 
-def from_headers(headers: Iterable[tuple[str, bytes]], key: bytes | None) -> Envelope:
-    """Read the attributes of a record in binary mode.
+def from_headers(headers: Iterable[tuple[str, bytes | None]], key: bytes | None) -> Envelope:
+    """Read the attributes of a record in binary mode. Headers that are not ours are left alone: they may be binary.
 
-    Raises EnvelopeMalformed where id, type, source, time or key is missing or unreadable.
+    Raises EnvelopeMalformed where id, type, source, time or key is missing or unreadable; its text names the
+    attribute, never its value.
     """
+    given: dict[str, str] = {}
+    for raw_name, value in headers:
+        name = raw_name.lower()
+        if name in _READ and value:
+            try:
+                given[name] = value.decode()
+            except UnicodeDecodeError:
+                # A broken trace costs us the trace, not the event.
+                if name not in _TRACE:
+                    raise _malformed(f"{name} is not UTF-8.") from None
+    if given.get("ce_specversion") != "1.0":
+        raise _malformed("ce_specversion is not 1.0.")
+    if not key:
+        raise _malformed("The record has no key.")
     try:
-        given = {name.lower(): value.decode() for name, value in headers if value is not None}
-        if given.get("ce_specversion") != "1.0":
-            raise EnvelopeMalformed(f"{EnvelopeMalformed.__doc__} ce_specversion is not 1.0.")
-        text_key = (key or b"").decode()
-        if not text_key:
-            raise EnvelopeMalformed(f"{EnvelopeMalformed.__doc__} The record has no key.")
-        return Envelope(
-            id=UUID(given["ce_id"]), source=given["ce_source"], type=given["ce_type"],
-            time=parse_time(given["ce_time"]), key=text_key, sequence=int(given.get("ce_sequence", "0")),
-            **{name: given.get(_ATTRIBUTES[name]) for name in _OPTIONAL},
-        )  # fmt: skip
-    except EnvelopeMalformed:
-        raise
-    except (KeyError, ValueError) as problem:
-        raise EnvelopeMalformed(f"{EnvelopeMalformed.__doc__} {type(problem).__name__}: {problem}.") from problem
+        text_key = key.decode()
+    except UnicodeDecodeError:
+        raise _malformed("The record's key is not UTF-8.") from None
+    return Envelope(
+        id=_read(given, "ce_id", UUID),
+        source=_read(given, "ce_source", str),
+        type=_read(given, "ce_type", str),
+        time=_read(given, "ce_time", parse_time),
+        key=text_key,
+        sequence=_read(given, "ce_sequence", _parse_sequence) if "ce_sequence" in given else 0,
+        **{name: given.get(header) for name, header in _OPTIONAL.items()},
+    )
 
 
-_OPTIONAL = ("subject", "dataschema", "correlationid", "causationid", "traceparent", "tracestate")
+def _malformed(what: str) -> EnvelopeMalformed:
+    return EnvelopeMalformed(f"{EnvelopeMalformed.__doc__} {what}")
+
+
+def _read(given: Mapping[str, str], name: str, parse: Callable[[str], T]) -> T:
+    if name not in given:
+        raise _malformed(f"{name} is missing.")
+    try:
+        return parse(given[name])
+    except ValueError:
+        raise _malformed(f"{name} is not readable.") from None
+
+
+def _parse_sequence(text: str) -> int:
+    # int() alone would also read "-1", "1_000" and the digits of other scripts.
+    if not (text.isascii() and text.isdigit()) or len(text) > 19 or int(text) > _LARGEST_SEQUENCE:
+        raise ValueError("the sequence is not a whole number that a bigint holds")
+    return int(text)
 
 
 def format_time(moment: datetime) -> str:
-    """RFC 3339 in UTC with microseconds and `Z`."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    """RFC 3339 in UTC with microseconds and `Z`; raises ValueError for a time without a zone."""
+    if moment.utcoffset() is None:
+        raise ValueError("the time has no zone")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def parse_time(text: str) -> datetime:
     """Read an RFC 3339 time with a zone; raises ValueError where there is none."""
     moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
+    if moment.utcoffset() is None:
         raise ValueError("the time has no zone")
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("the time is out of range") from None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .base import Event
 
-TYPE_FORM = re.compile(r"^[a-z][a-z_]*\.[a-z][a-z_]*\.v[1-9][0-9]*$")
+TYPE_FORM = re.compile(r"[a-z][a-z_]*\.[a-z][a-z_]*\.v[1-9][0-9]*")
 _classes: dict[str, "type[Event]"] = {}
 
 
@@ -21,7 +21,7 @@ class EventTypeMalformed(ValueError):
 
 def register(cls: "type[Event]") -> None:
     """Enter a class under its type. A module that is loaded again replaces its own class."""
-    if not TYPE_FORM.match(cls.event_type):
+    if not TYPE_FORM.fullmatch(cls.event_type):
         raise EventTypeMalformed(f"{EventTypeMalformed.__doc__} Found: {cls.event_type!r}.")
     known = _classes.get(cls.event_type)
     if known is not None and (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
@@ -44,6 +44,11 @@ def classes_of(base: "type[Event]") -> "list[type[Event]]":
     return [cls for cls in all_classes() if issubclass(cls, base)]
 
 
+def classes_in(package: str) -> "list[type[Event]]":
+    """The registered classes that this package or a module of it declares, sorted by type."""
+    return [cls for cls in all_classes() if cls.__module__ == package or cls.__module__.startswith(f"{package}.")]
+
+
 def service_of(event_type: str) -> str:
     """The service that announces this type, as its folder is called: `billing_inquiry.x.v1` → `billing-inquiry`."""
     return event_type.partition(".")[0].replace("_", "-")
@@ -53,6 +58,15 @@ def topic_of(cls: "type[Event]") -> str:
     """The topic this class travels on: its service's, or that service's topic for people's words."""
     topic = f"anliegen.{service_of(cls.event_type)}"
     return f"{topic}.words" if cls.words else topic
+
+
+def dataschema_of(event_type: str) -> str:
+    """The address of this type's JSON Schema: its `$id`, and the attribute `dataschema` of every event of the type.
+
+    It is a name, not a place: nothing has to be fetched to read an event. Optional fields that a version gains do not
+    change it, because they change nothing for a reader; a break has a new type and so a new address.
+    """
+    return f"urn:anliegen:schema:{event_type}"
 
 
 def topics_of(classes: "Iterable[type[Event]]") -> list[str]:

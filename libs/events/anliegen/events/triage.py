@@ -1,5 +1,6 @@
 """What triage announces: what a contact is about, and which task settles it."""
 
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import AwareDatetime, Field
@@ -85,7 +86,7 @@ class Concern(Part):
     flags: tuple[Flag, ...] = ()
     tier: int = Field(default=1, ge=1, le=3)
     """Which people should see it: 1 is everybody, 3 the top staff (R63)."""
-    skills: tuple[str, ...] = ()
+    skills: tuple[Annotated[str, Field(max_length=100)], ...] = ()
     confidence: float = Field(ge=0, le=1)
     reasons: tuple[Reason, ...] = ()
     case_id: UUID | None = None
