@@ -1,0 +1,81 @@
+"""Free ports on the loopback address, and the memory of which were taken last time."""
+
+from __future__ import annotations
+
+import json
+import socket
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from anliegen.stack.home import write_private
+
+LOOPBACK = "127.0.0.1"
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could listen on this port of the loopback address now."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+    return True
+
+
+def any_free() -> int:
+    """A port that is free now."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.bind((LOOPBACK, 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def answers(port: int, *, timeout: float = 0.5) -> bool:
+    """Whether something listens on this port of the loopback address."""
+    try:
+        with socket.create_connection((LOOPBACK, port), timeout=timeout):
+            return True
+    except OSError:
+        return False
+
+
+@dataclass
+class Ports:
+    """The ports of one stack by the name of their use; they stay the same from run to run where they can."""
+
+    path: Path
+    moved: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+    def read(self) -> dict[str, int]:
+        try:
+            known: dict[str, int] = json.loads(self.path.read_text())
+        except (FileNotFoundError, ValueError):
+            return {}
+        return known
+
+    def choose(self, name: str, *, preferred: int | None = None) -> int:
+        """The port kept for `name`, or the preferred one, or any; the first of them that is free.
+
+        A kept port that somebody else has taken meanwhile is noted in `moved` as (old, new).
+        """
+        known = self.read()
+        kept = known.get(name)
+        others = {port for use, port in known.items() if use != name}
+        for port in (kept, preferred):
+            if port is not None and port not in others and is_free(port):
+                break
+        else:
+            port = any_free()
+            while port in others:
+                port = any_free()
+        if kept is not None and kept != port:
+            self.moved[name] = (kept, port)
+        self.keep(name, port)
+        return port
+
+    def keep(self, name: str, port: int) -> None:
+        known = self.read()
+        if known.get(name) != port:
+            known[name] = port
+            write_private(self.path, json.dumps(known, indent=2, sort_keys=True) + "\n")

