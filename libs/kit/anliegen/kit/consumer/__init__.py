@@ -1,0 +1,1 @@
+"""The read side: position, inbox, effects, announcements and parked failures commit together."""

@@ -1,0 +1,223 @@
+"""The consumer of one service: asks Kafka for records and has them taken, batch by batch."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Iterable
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import KafkaError
+from aiokafka.structs import ConsumerRecord
+
+from .. import backoff, kafka
+from ..database import is_passing
+from ..service import Context
+from ..telemetry import metrics
+from . import store
+from .batch import Batch, PositionLost, take
+from .records import Place, Record, wall_time
+
+log = structlog.get_logger(__name__)
+
+BATCH = 500
+POLL_MILLISECONDS = 500
+REBALANCE_MILLISECONDS = 60_000
+
+
+class PositionOutOfRange(RuntimeError):
+    """The stored position is not in Kafka's log any more, or belongs to another cluster.
+
+    Going on from the earliest or latest record would skip events in silence, so the consumer stops and a person
+    decides: see the runbook on lost positions.
+    """
+
+
+class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Reads what its service hears. The truth about progress lies in PostgreSQL; Kafka's own commit only follows."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.group = context.service.name
+        self._next: dict[Place, int] = {}
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._draining = False
+        self._failure: Exception | None = None
+        self._cluster_id = ""
+        self._kafka: AIOKafkaConsumer
+
+    async def run(self) -> None:
+        """Consume until cancelled. What is under way is finished first; an unexpected error is raised."""
+        settings = self.context.settings
+        self._cluster_id = await kafka.get_cluster_id(settings)
+        self._kafka = AIOKafkaConsumer(
+            **kafka.client_options(settings),
+            client_id=f"anliegen-{self.group}-{settings.worker_slot}",
+            group_id=self.group,
+            # A stable place: a worker that was killed and comes back goes on at once, without a rebalance.
+            group_instance_id=f"{self.group}-{settings.worker_slot}",
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            isolation_level="read_committed",
+            session_timeout_ms=10_000,
+            heartbeat_interval_ms=3_000,
+            rebalance_timeout_ms=REBALANCE_MILLISECONDS,
+            max_poll_interval_ms=300_000,
+            fetch_max_wait_ms=500,
+            max_partition_fetch_bytes=4 * 1024 * 1024,
+        )
+        self._kafka.subscribe(self.context.service.handlers.topics, listener=self)
+        try:
+            await self._kafka.start()
+            await self._loop()
+        finally:
+            with contextlib.suppress(Exception):
+                await asyncio.wait_for(self._kafka.stop(), timeout=10)
+
+    async def _loop(self) -> None:
+        attempt = 0
+        while True:
+            if self._failure is not None:
+                raise self._failure
+            polled = await self._kafka.getmany(timeout_ms=POLL_MILLISECONDS, max_records=BATCH)
+            if self._draining:
+                continue
+            self._idle.clear()
+            try:
+                done = await asyncio.shield(self._finish(polled))
+            except asyncio.CancelledError:
+                # The batch under way is finished, so that the next start has nothing to repeat.
+                await self._wait_idle()
+                raise
+            except PositionLost:
+                log.warning("position_lost", group=self.group)
+                await self._reload(self._next)
+                done = True
+            finally:
+                self._idle.set()
+            self._measure(progress=done and bool(polled))
+            if done:
+                attempt = 0
+            else:
+                await asyncio.sleep(backoff.delay(attempt))
+                attempt += 1
+
+    async def _finish(self, polled: dict[TopicPartition, list[ConsumerRecord]]) -> bool:
+        """Take what was polled; False where trouble that passes stopped it, with everything sought back."""
+        try:
+            batch = self._batch_of(polled)
+            if batch is None:
+                return True
+            await take(self.context, batch)
+        except PositionLost:
+            raise
+        except Exception as problem:
+            if not is_passing(problem):
+                raise
+            log.warning("batch_postponed", group=self.group, error=type(problem).__name__, detail=str(problem)[:200])
+            with contextlib.suppress(Exception):
+                await self._reload(self._next)
+            self._seek(self._next)
+            return False
+        finally:
+            self._idle.set()
+        self._next.update({place: end for place, (_, end) in batch.steps.items()})
+        await self._commit(batch)
+        return True
+
+    def _batch_of(self, polled: dict[TopicPartition, list[ConsumerRecord]]) -> Batch | None:
+        records: list[Record] = []
+        steps: dict[Place, tuple[int, int]] = {}
+        for partition, found in polled.items():
+            place = Place(partition.topic, partition.partition)
+            if place not in self._next:
+                continue  # lost in a rebalance since it was fetched
+            fresh = [r for r in found if r.offset >= self._next[place]]
+            if fresh:
+                records.extend(_record_of(place, record) for record in fresh)
+                steps[place] = (self._next[place], fresh[-1].offset + 1)
+        return Batch(tuple(records), steps) if steps else None
+
+    async def _commit(self, batch: Batch) -> None:
+        # Only for those who look at Kafka's lag tools; what counts is the position that was committed with the effects.
+        try:
+            await self._kafka.commit({TopicPartition(*place): end for place, (_, end) in batch.steps.items()})
+        except (KafkaError, OSError, TimeoutError) as problem:
+            log.info("kafka_commit_failed", group=self.group, error=type(problem).__name__)
+
+    def _measure(self, *, progress: bool) -> None:
+        lag = 0
+        for place, following in self._next.items():
+            high = self._kafka.highwater(TopicPartition(*place)) or following
+            behind = max(0, high - following)
+            lag += behind
+            metrics.consumer_lag_records.labels(self.group, place.topic, str(place.part)).set(behind)
+        self.context.health.polled(lag=lag, progress=progress)
+        metrics.consumer_last_poll.labels(self.group).set(time.time())
+
+    # Rebalances -------------------------------------------------------------------------------------------------------
+    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        """Finish what is under way, as long as the group waits for us; then forget these partitions."""
+        del revoked
+        self._draining = True
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._idle.wait(), timeout=0.6 * REBALANCE_MILLISECONDS / 1000)
+        self._next.clear()
+
+    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        """Go on where PostgreSQL says. Raising here would only be logged by the client, so the loop raises it."""
+        try:
+            await self._reload([Place(partition.topic, partition.partition) for partition in assigned])
+            self._failure = None
+        except Exception as problem:
+            self._failure = problem
+        self._draining = False
+
+    async def _reload(self, places: Iterable[Place]) -> None:
+        places = list(places)
+        if not places:
+            return
+        partitions = [TopicPartition(*place) for place in places]
+        async with self.context.pool.acquire() as connection:
+            known = await store.load_positions(connection, group=self.group, places=places)
+            if len(known) < len(places):
+                beginnings = await self._kafka.beginning_offsets(partitions)
+                for place in set(places) - set(known):
+                    await store.insert_position(
+                        connection, group=self.group, place=place, cluster_id=self._cluster_id,
+                        offset=beginnings[TopicPartition(*place)],
+                    )  # fmt: skip
+                known = await store.load_positions(connection, group=self.group, places=places)
+        ends = await self._kafka.end_offsets(partitions)
+        beginnings = await self._kafka.beginning_offsets(partitions)
+        for place, row in known.items():
+            partition = TopicPartition(*place)
+            in_range = beginnings[partition] <= row["next_offset"] <= ends[partition]
+            if row["cluster_id"] != self._cluster_id or not in_range:
+                raise PositionOutOfRange(
+                    f"{PositionOutOfRange.__doc__} {place.topic}[{place.part}]: stored {row['next_offset']} of cluster "
+                    f"{row['cluster_id']}, found {beginnings[partition]}–{ends[partition]} of {self._cluster_id}."
+                )
+        self._next.update({place: row["next_offset"] for place, row in known.items()})
+        self._seek({place: self._next[place] for place in places})
+
+    def _seek(self, places: dict[Place, int]) -> None:
+        for place, offset in places.items():
+            if TopicPartition(*place) in self._kafka.assignment():
+                self._kafka.seek(TopicPartition(*place), offset)
+
+    async def _wait_idle(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._idle.wait(), timeout=self.context.settings.shutdown_seconds / 2)
+
+
+def _record_of(place: Place, record: ConsumerRecord) -> Record:
+    return Record(
+        place=place,
+        offset=record.offset,
+        key=record.key,
+        headers=tuple(record.headers),
+        value=record.value,
+        timestamp=wall_time(record.timestamp),
+    )

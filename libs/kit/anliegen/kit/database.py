@@ -1,0 +1,91 @@
+"""Connections to PostgreSQL, and which of its errors are nobody's fault but the infrastructure's."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+
+from .errors import Unavailable
+from .settings import Settings
+
+Connection = asyncpg.Connection | PoolConnectionProxy
+
+ACQUIRE_SECONDS = 5.0
+COMMAND_SECONDS = 30.0
+
+# Trouble that passes: the same work, done again later, is expected to succeed.
+PASSING_TROUBLE: tuple[type[BaseException], ...] = (
+    OSError,
+    TimeoutError,
+    Unavailable,
+    asyncpg.PostgresConnectionError,
+    asyncpg.SerializationError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.QueryCanceledError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.ReadOnlySQLTransactionError,
+)
+
+
+def is_passing(problem: BaseException) -> bool:
+    """Whether this is the infrastructure's trouble, so that nothing needs to be parked for it."""
+    if isinstance(problem, asyncpg.InterfaceError):
+        # "connection is closed", "pool is closing", "cannot perform operation: another operation is in progress" …
+        return "clos" in str(problem) or "released" in str(problem)
+    return isinstance(problem, PASSING_TROUBLE)
+
+
+async def _prepare(connection: asyncpg.Connection) -> None:
+    await connection.set_type_codec("jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
+
+
+async def _keep_as_it_is(_connection: Any) -> None:
+    """Nothing here sets session state, so a connection goes back without the round trip that would reset it."""
+
+
+def create_pool(address: str, settings: Settings, *, application: str) -> "asyncpg.Pool[asyncpg.Record]":
+    """A pool that opens connections when they are needed and closes them after a minute of rest."""
+    return asyncpg.create_pool(
+        address,
+        min_size=0,
+        max_size=settings.database_pool_size,
+        max_inactive_connection_lifetime=60.0,
+        command_timeout=COMMAND_SECONDS,
+        timeout=ACQUIRE_SECONDS,
+        statement_cache_size=settings.database_statement_cache,
+        init=_prepare,
+        reset=_keep_as_it_is,
+        server_settings={
+            "application_name": application[:63],
+            "idle_in_transaction_session_timeout": "60000",
+            "lock_timeout": "10000",
+            "jit": "off",
+        },
+    )
+
+
+@asynccontextmanager
+async def connect(address: str, *, application: str) -> AsyncIterator[asyncpg.Connection]:
+    """A direct connection of its own, for work that a pool or a pooler would disturb (locks, LISTEN)."""
+    connection = await asyncpg.connect(
+        address, timeout=ACQUIRE_SECONDS, server_settings={"application_name": application[:63], "jit": "off"}
+    )
+    try:
+        await _prepare(connection)
+        yield connection
+    finally:
+        # A broken connection must not hold up the one who leaves it.
+        try:
+            await asyncio.wait_for(connection.close(), timeout=2.0)
+        except (Exception, asyncio.CancelledError):
+            connection.terminate()

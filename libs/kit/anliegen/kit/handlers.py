@@ -1,0 +1,131 @@
+"""Door 1: which events a service hears, and what each brings about, in one visible table."""
+
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+
+from anliegen.events import Envelope, Event, registry
+
+if TYPE_CHECKING:
+    from .transaction import Transaction
+
+E = TypeVar("E", bound=Event)
+E_co = TypeVar("E_co", bound="Event | None", covariant=True)
+One = Callable[[E, "Transaction"], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery(Generic[E_co]):
+    """One event as it came: the event (None for a type that is not known here), its envelope, bytes and place."""
+
+    event: E_co
+    envelope: Envelope
+    payload: bytes
+    topic: str
+    part: int
+    offset: int
+    lock_keys: tuple[str, ...] = ()
+
+
+AnyDelivery = Delivery[Event | None]
+Many = Callable[[list[AnyDelivery], "Transaction"], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """One entry of the table."""
+
+    name: str
+    many: bool
+    call: Callable[..., Awaitable[None]] = field(compare=False)
+    over_person: bool = False
+    """Its rules count over a person: the roots of the journeys are locked with them."""
+
+
+class HandlerMisplaced(TypeError):
+    """A handler must name at least one event class that can be published, and a projection cannot publish."""
+
+
+class Handlers:
+    """The table of one service's handlers.
+
+    `projection=True`: the handlers only write what can be computed again, so they publish nothing and need no lock.
+    `policy` says what happens to an event that still fails after `attempts` tries: `stay` (its journey waits and an
+    alarm sounds) or `dead_letter` (it is set aside and the journey goes on).
+    """
+
+    def __init__(
+        self,
+        service: str,
+        *,
+        projection: bool = False,
+        attempts: int = 12,
+        policy: Literal["stay", "dead_letter"] = "dead_letter",
+    ) -> None:
+        self.service = service
+        self.projection = projection
+        self.attempts = attempts
+        self.policy = policy
+        self.module = f"anliegen.{service.replace('-', '_')}.handlers"
+        self._table: dict[str, list[Handler]] = {}
+        self._every: list[Handler] = []
+        self._every_topics: tuple[str, ...] = ()
+
+    def on(self, *classes: type[E], over_person: bool = False) -> Callable[[One[E]], One[E]]:
+        """Handle each event of these classes, or of classes that derive from them, alone."""
+
+        def enter(function: One[E]) -> One[E]:
+            self._enter(classes, Handler(function.__name__, many=False, call=function, over_person=over_person))
+            return function
+
+        return enter
+
+    def on_many(
+        self, *classes: type[Event], over_person: bool = False
+    ) -> Callable[[Callable[[list[Any], "Transaction"], Awaitable[None]]], Callable[..., Awaitable[None]]]:
+        """Handle the events of these classes as lists, for services that are hot; order within a key is kept."""
+
+        def enter(function: Callable[[list[Any], "Transaction"], Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+            self._enter(classes, Handler(function.__name__, many=True, call=function, over_person=over_person))
+            return function
+
+        return enter
+
+    def on_every(self, topics: Iterable[str]) -> Callable[[Many], Many]:
+        """Handle everything on these topics as lists, types that are not known here among them."""
+
+        def enter(function: Many) -> Many:
+            self._every.append(Handler(function.__name__, many=True, call=function))
+            self._every_topics = tuple(sorted({*self._every_topics, *topics}))
+            return function
+
+        return enter
+
+    def _enter(self, classes: tuple[type[Event], ...], handler: Handler) -> None:
+        found = [concrete for cls in classes for concrete in registry.classes_of(cls)]
+        if not found:
+            raise HandlerMisplaced(f"{HandlerMisplaced.__doc__} {handler.name}: {classes}")
+        for cls in found:
+            entries = self._table.setdefault(cls.event_type, [])
+            if handler not in entries:
+                entries.append(handler)
+
+    @property
+    def heard(self) -> dict[str, list[str]]:
+        """Every event type that is heard, with the names of its handlers."""
+        return {kind: [handler.name for handler in entries] for kind, entries in sorted(self._table.items())}
+
+    @property
+    def topics(self) -> list[str]:
+        """The topics to subscribe to, sorted."""
+        classes = [cls for kind in self._table if (cls := registry.find_class(kind)) is not None]
+        return sorted({*registry.topics_of(classes), *self._every_topics})
+
+    def wants(self, event_type: str, topic: str) -> bool:
+        """Whether anything here handles events of this type from this topic."""
+        return event_type in self._table or bool(self._every and topic in self._every_topics)
+
+    def for_(self, event_type: str, topic: str) -> list[Handler]:
+        """The handlers of one delivery, in the order in which they were entered."""
+        entries = self._table.get(event_type, [])
+        return [*self._every, *entries] if self._every and topic in self._every_topics else entries

@@ -1,0 +1,214 @@
+"""The relay: publishes the outbox, oldest first, one leader per database, and deletes by id what Kafka has."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import MessageSizeTooLargeError, RecordListTooLargeError
+from aiokafka.partitioner import murmur2
+
+from anliegen.events.envelope import to_headers
+
+from . import database, kafka
+from .notifier import CHANNEL
+from .service import Context
+from .settings import address_for
+from .telemetry import metrics
+
+log = structlog.get_logger(__name__)
+
+BATCH = 500
+HINT_SECONDS = 0.5
+FROM_THE_OLDEST_SECONDS = 1.0
+LEADER_LOCK = 0x0A11E6E4
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of the outbox."""
+
+    seq: int
+    event_id: object
+    topic: str
+    key: str
+    headers: dict[str, str]
+    payload: bytes
+
+
+class LeadershipLost(ConnectionError):
+    """The connection that holds the relay's lock is gone, so another relay may lead: start again from nothing."""
+
+
+class RowTooLarge(RuntimeError):
+    """Kafka takes no record of this size."""
+
+    def __init__(self, row: Row) -> None:
+        super().__init__(f"outbox row {row.seq}, {len(row.payload)} bytes")
+        self.row = row
+
+
+class Relay:
+    """Leads where it holds the lock, else stands by."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.leads = False
+        self._woken = asyncio.Event()
+        self._service = context.service.name
+        self._producer: AIOKafkaProducer
+        self._connection: asyncpg.Connection
+        context.notifier.wake_locally = self.wake
+
+    def wake(self) -> bool:
+        """There is something to publish; False where this relay does not lead."""
+        if self.leads:
+            self._woken.set()
+        return self.leads
+
+    async def run(self) -> None:
+        """Wait for the lock, then publish until cancelled. Any error is raised: the supervisor builds a new relay."""
+        service, settings = self.context.service, self.context.settings
+        address = address_for(settings.database_url, service.package, service.package)
+        async with database.connect(address, application=f"anliegen {service.name} relay") as connection:
+            self._connection = connection
+            while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", LEADER_LOCK):
+                await asyncio.sleep(1.0)
+            await connection.add_listener(CHANNEL, lambda *_: self._woken.set())
+            self._producer = AIOKafkaProducer(
+                **kafka.client_options(settings),
+                client_id=f"anliegen-{service.name}-relay",
+                acks="all",
+                enable_idempotence=True,
+                compression_type="lz4",
+                max_batch_size=1024 * 1024,
+                max_request_size=2 * 1024 * 1024,
+                linger_ms=0,
+            )
+            await self._producer.start()
+            self.leads = True
+            try:
+                await self._lead()
+            finally:
+                self.leads = False
+                with contextlib.suppress(Exception):
+                    await asyncio.wait_for(self._producer.stop(), timeout=10)
+
+    async def _lead(self) -> None:
+        """Publish in a pipeline: the next batch is fetched while the last one is being acknowledged, and the last one
+        is deleted while the next is being acknowledged. A batch is sent only once the one before it is acknowledged,
+        so a failure never lets a later event overtake an earlier one.
+        """
+        low, oldest_read_at = 0, float("-inf")
+        flying: tuple[list[Row], list[asyncio.Future[object]]] | None = None
+        try:
+            while True:
+                self._woken.clear()
+                if time.monotonic() - oldest_read_at > FROM_THE_OLDEST_SECONDS:
+                    # A late committer has a lower number than rows that are gone already: look from the oldest again.
+                    if flying is not None:
+                        await self._acknowledged(*flying)
+                        await self._delete(flying[0])
+                        flying = None
+                    low, oldest_read_at = 0, time.monotonic()
+                rows = await self._fetch(low)
+                if flying is not None:
+                    await self._acknowledged(*flying)
+                sends = await self._send(rows)
+                done, flying = flying, (rows, sends) if rows else None
+                if done is not None:
+                    await self._delete(done[0])
+                if rows:
+                    low = rows[-1].seq
+                elif done is None:
+                    await self._rest()
+                    low, oldest_read_at = 0, time.monotonic()
+                else:
+                    low = 0
+        except asyncio.CancelledError:
+            # The round under way is finished: what Kafka has is deleted, so the next leader does not send it again.
+            if flying is not None:
+                with contextlib.suppress(Exception):
+                    await asyncio.wait_for(self._acknowledged(*flying), timeout=10)
+                    await self._delete(flying[0])
+            raise
+        except RowTooLarge as problem:
+            await self._bury(problem)
+            raise
+
+    async def _rest(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._woken.wait(), timeout=HINT_SECONDS)
+        if self._connection.is_closed():
+            raise LeadershipLost(LeadershipLost.__doc__)
+
+    async def _fetch(self, low: int) -> list[Row]:
+        rows = await self._connection.fetch(
+            "SELECT seq, event_id, topic, key, headers, payload FROM outbox WHERE seq > $1 ORDER BY seq LIMIT $2",
+            low, BATCH,
+        )  # fmt: skip
+        return [Row(*row) for row in rows]
+
+    async def _send(self, rows: Sequence[Row]) -> "list[asyncio.Future[object]]":
+        """Hand the rows to the producer, in their order within each partition."""
+        partitions = {topic: len(await self._producer.partitions_for(topic)) for topic in {row.topic for row in rows}}
+        groups: dict[tuple[str, int], list[Row]] = {}
+        for row in rows:
+            # The partitioner that Kafka's own clients use, so that everybody puts a key into the same place.
+            part = (murmur2(row.key.encode()) & 0x7FFFFFFF) % partitions[row.topic]
+            groups.setdefault((row.topic, part), []).append(row)
+        sends = []
+        for (topic, part), members in groups.items():
+            batch = self._producer.create_batch()
+            for row in members:
+                if not _append(batch, row):
+                    sends.append(await self._producer.send_batch(batch, topic, partition=part))
+                    batch = self._producer.create_batch()
+                    if not _append(batch, row):
+                        raise RowTooLarge(row)
+            sends.append(await self._producer.send_batch(batch, topic, partition=part))
+        return sends
+
+    async def _acknowledged(self, rows: Sequence[Row], sends: "Sequence[asyncio.Future[object]]") -> None:
+        """Wait until Kafka has every one of these. No time-out of our own: what was given up may still be delivered."""
+        results = await asyncio.gather(*sends, return_exceptions=True)
+        for result in results:
+            if isinstance(result, MessageSizeTooLargeError | RecordListTooLargeError) and len(rows) == 1:
+                raise RowTooLarge(rows[0]) from result
+            if isinstance(result, BaseException):
+                raise result
+        metrics.outbox_published.labels(self._service).inc(len(rows))
+
+    async def _delete(self, rows: Sequence[Row]) -> None:
+        # By id and over the connection that holds the lock: whoever lost the lock deletes nothing.
+        await self._connection.execute("DELETE FROM outbox WHERE seq = ANY($1::bigint[])", [row.seq for row in rows])
+
+    async def _bury(self, problem: RowTooLarge) -> None:
+        row = problem.row
+        async with self._connection.transaction():
+            await self._connection.execute(
+                """
+                INSERT INTO dead_letters (grp, key, event_id, type, topic, headers, payload, error_type, error, attempts,
+                                          first_failed_at, service_version)
+                SELECT 'relay', convert_to(key, 'UTF8'), event_id, type, topic,
+                       (SELECT jsonb_agg(jsonb_build_array(h.key, encode(convert_to(h.value, 'UTF8'), 'base64')))
+                        FROM jsonb_each_text(headers) AS h),
+                       payload, $2, $3, 1, clock_timestamp(), $4
+                FROM outbox WHERE seq = $1
+                """,
+                row.seq, type(problem).__name__, str(problem), self.context.service.version,
+            )  # fmt: skip
+            await self._connection.execute("DELETE FROM outbox WHERE seq = $1", row.seq)
+        metrics.events_dead_lettered.labels(self._service).inc()
+        log.error("dead_letter", service=self._service, seq=row.seq, event_id=str(row.event_id), error=str(problem))
+
+
+def _append(batch: Any, row: Row) -> bool:
+    """Put a row into a batch; False where it has no room left."""
+    headers = to_headers(row.headers)
+    return batch.append(key=row.key.encode(), value=row.payload, timestamp=None, headers=headers) is not None

@@ -1,0 +1,87 @@
+"""Settings come from the environment, once, when a process starts.
+
+`ANLIEGEN_KAFKA_BOOTSTRAP` holds for every service; `ANLIEGEN_HELPDESK_KAFKA_BOOTSTRAP` for the helpdesk alone.
+"""
+
+from typing import Literal, Self, TypeVar
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
+
+PREFIX = "ANLIEGEN_"
+T = TypeVar("T", bound="Settings")
+
+
+class Settings(BaseSettings):
+    """What every service is told. A service adds its own fields in a subclass."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, extra="ignore", frozen=True, env_ignore_empty=True, use_attribute_docstrings=True
+    )
+
+    environment: Literal["embedded", "test", "staging", "production"] = "production"
+    """Where this runs. Development conveniences are refused outside `embedded` and `test`."""
+    database_url: str
+    """Address of the service's database; `{role}` and `{database}` stand for the service's name with underscores."""
+    owner_database_url: str = ""
+    """The same for the role that owns the tables, which only `anliegen migrate` uses."""
+    database_pool_size: int = Field(default=4, ge=1, le=100)
+    database_statement_cache: int = Field(default=100, ge=0)
+    """0 behind a transaction pooler."""
+    kafka_bootstrap: str = "127.0.0.1:9092"
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    kafka_username: str = ""
+    kafka_password: SecretStr = SecretStr("")
+    kafka_ca_file: str = ""
+    worker_slot: str = "0"
+    """The stable place of this worker in its consumer group: the ordinal of the StatefulSet, a slot number elsewhere."""
+    identity_secret: SecretStr = SecretStr("")
+    """Hexadecimal, at least 32 bytes; journeys' and contacts' ids follow from it, so it never changes."""
+    oidc_issuer: str = ""
+    oidc_audience: str = "anliegen"
+    oidc_jwks_url: str = ""
+    """Where the issuer's keys are; asked of the issuer's discovery document where it is empty."""
+    public_url: str = "http://127.0.0.1:8400"
+    """The address under which customers reach the gateway: links in texts begin with it."""
+    files_url: str = "file:///tmp/anliegen-files"
+    """The object store for files: `file:///…` or `s3://bucket/prefix`."""
+    cors_origins: list[str] = []
+    otlp_endpoint: str = ""
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    drain_seconds: float = Field(default=0.0, ge=0)
+    """How long readiness is off before the server stops taking connections."""
+    shutdown_seconds: float = Field(default=40.0, gt=0)
+    metrics_port: int = Field(default=0, ge=0, le=65535)
+    """Where a worker serves its metrics and health; 0 for nowhere."""
+
+    @property
+    def is_development(self) -> bool:
+        """Whether development conveniences are allowed here."""
+        return self.environment in {"embedded", "test"}
+
+    @model_validator(mode="after")
+    def _refuse_a_short_secret(self) -> Self:
+        secret = self.identity_secret.get_secret_value()
+        if secret and len(secret) < 64:
+            raise ValueError("identity_secret: give at least 32 bytes as 64 hexadecimal digits")
+        if secret:
+            bytes.fromhex(secret)
+        return self
+
+    @property
+    def identity_key(self) -> bytes:
+        """The secret as bytes."""
+        return bytes.fromhex(self.identity_secret.get_secret_value())
+
+
+def load(cls: type[T], package: str) -> T:
+    """Read the settings of one service: its own variables first, then those for all."""
+    common = EnvSettingsSource(cls, env_prefix=PREFIX)()
+    own = EnvSettingsSource(cls, env_prefix=f"{PREFIX}{package.upper()}_")()
+    return cls(**{**common, **own})
+
+
+def address_for(template: str, role: str, database: str) -> str:
+    """Put role and database into an address."""
+    return template.replace("{role}", role).replace("{database}", database)

@@ -1,0 +1,70 @@
+"""SQL of the streams and the outbox: one lock per key, and announcements selected from the locked row."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from .database import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingRow:
+    """One event on its way into the outbox. `headers` is JSON text without the sequence, which the row gives itself."""
+
+    event_id: UUID
+    topic: str
+    key: str
+    type: str
+    headers: str
+    payload: bytes
+
+
+async def lock_streams(connection: Connection, *, keys: Sequence[str]) -> None:
+    """Lock these streams until the transaction ends; `keys` are sorted and each is there once.
+
+    Missing rows are made first, all of them, in order, and only then is any existing row locked, in order. So nobody
+    waits for a new row while holding an old one, and no two transactions can wait for each other.
+    """
+    if len(keys) == 1:
+        found = await connection.fetchval("SELECT 1 FROM streams WHERE key = $1 FOR UPDATE", keys[0])
+        if found:
+            return
+    await connection.execute("INSERT INTO streams (key) SELECT unnest($1::text[]) ON CONFLICT DO NOTHING", keys)
+    await connection.execute(
+        'SELECT 1 FROM streams WHERE key = ANY($1::text[]) ORDER BY key COLLATE "C" FOR UPDATE', keys
+    )
+
+
+async def insert_outbox(connection: Connection, *, rows: Sequence[OutgoingRow]) -> int:
+    """Write these events in their order and raise the sequences of their streams; tells how many were written.
+
+    The rows are selected from the locked streams: a row whose stream is missing would not be written, so the caller
+    compares the number.
+    """
+    # The identity is drawn after the lock and in the order of the list (INSERT … SELECT … ORDER BY draws it last).
+    status = await connection.execute(
+        """
+        WITH given AS (
+            SELECT *, row_number() OVER (PARTITION BY key ORDER BY nth) AS step
+            FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bytea[])
+                 WITH ORDINALITY AS g (event_id, topic, key, type, headers, payload, nth)
+        ), raised AS (
+            UPDATE streams SET last_sequence = last_sequence + n.steps
+            FROM (SELECT key, max(step) AS steps FROM given GROUP BY key) AS n
+            WHERE streams.key = n.key
+            RETURNING streams.key, streams.last_sequence - n.steps AS before
+        )
+        INSERT INTO outbox (event_id, topic, key, type, sequence, headers, payload)
+        SELECT event_id, topic, key, type, before + step,
+               headers::jsonb || jsonb_build_object('ce_sequence', (before + step)::text), payload
+        FROM given JOIN raised USING (key)
+        ORDER BY nth
+        """,
+        [row.event_id for row in rows],
+        [row.topic for row in rows],
+        [row.key for row in rows],
+        [row.type for row in rows],
+        [row.headers for row in rows],
+        [row.payload for row in rows],
+    )
+    return int(status.rpartition(" ")[2])

@@ -1,0 +1,145 @@
+"""What comes round once a second: parked keys that are due, timers that are due, and what has become old."""
+
+import asyncio
+import time
+from datetime import datetime, timedelta
+
+import structlog
+
+from . import backoff
+from .clock import SystemClock
+from .database import is_passing
+from .retry import retry_due_keys
+from .service import Context
+from .telemetry import metrics
+from .timers import Timer
+from .transaction import begin
+from .ids import derived_event_id
+from anliegen.events import Envelope
+
+log = structlog.get_logger(__name__)
+
+EVERY_SECONDS = 1.0
+TIMERS = 50
+PURGE_EVERY_SECONDS = 600.0
+PURGE_ROWS = 1000
+INBOX_DAYS = 35
+"""Longer than any topic with words is kept and any dead letter is redriven; ids derived from causes are kept so, too."""
+
+
+async def run(context: Context) -> None:
+    """Run for as long as the worker lives."""
+    purged_at = time.monotonic()  # never at a start: then there is enough to do
+    while True:
+        busy = await tick(context)
+        if time.monotonic() - purged_at > PURGE_EVERY_SECONDS:
+            purged_at = time.monotonic()
+            await purge(context)
+        # A key that waits for another topic's part is due again within a fraction of a second.
+        await asyncio.sleep(EVERY_SECONDS / 5 if busy else EVERY_SECONDS)
+
+
+async def tick(context: Context) -> bool:
+    """Look once; tells whether there was anything to do or will be within a second."""
+    async with context.pool.acquire() as connection:
+        if context.settings.is_development and isinstance(context.clock, SystemClock):
+            await context.clock.keep_up(connection)
+        row = await connection.fetchrow(
+            """
+            SELECT (SELECT min(due) FROM parked_keys WHERE grp = $1) AS due_key,
+                   (SELECT count(*) FROM parked_keys WHERE grp = $1) AS parked,
+                   (SELECT min(coalesce(retry_at, due_at)) FROM timers) AS due_timer,
+                   (SELECT extract(epoch FROM clock_timestamp() - created_at)
+                    FROM outbox ORDER BY seq LIMIT 1) AS oldest_unsent
+            """,
+            context.service.name,
+        )
+    metrics.parked_keys.labels(context.service.name).set(row["parked"])
+    metrics.outbox_oldest_unsent.labels(context.service.name).set(float(row["oldest_unsent"] or 0))
+    soon = context.clock.wall() + timedelta(seconds=EVERY_SECONDS)
+    busy = False
+    if row["due_key"] is not None and row["due_key"] <= soon:
+        await retry_due_keys(context)
+        busy = True
+    if row["due_timer"] is not None and row["due_timer"] <= context.clock.now():
+        busy = await fire_due_timers(context) > 0 or busy
+    return busy
+
+
+async def fire_due_timers(context: Context) -> int:
+    """Run the handlers of all timers that are due on the business clock, each in its own transaction."""
+    now = context.clock.now()
+    async with context.pool.acquire() as connection:
+        rows = await connection.fetch(
+            """
+            SELECT timer_id, key FROM timers WHERE due_at <= $1 AND (retry_at IS NULL OR retry_at <= $2)
+            ORDER BY due_at LIMIT $3
+            """,
+            now, context.clock.wall(), TIMERS,
+        )  # fmt: skip
+    for row in rows:
+        try:
+            await _fire(context, row["timer_id"], row["key"])
+        except Exception as problem:
+            if is_passing(problem):
+                raise
+            log.exception("timer_failed", timer_id=str(row["timer_id"]), error=type(problem).__name__)
+            await _postpone(context, row["timer_id"], context.clock.wall())
+    return len(rows)
+
+
+async def _fire(context: Context, timer_id: object, key: str) -> None:
+    async with begin(context) as tx:
+        await tx.lock(key)
+        # Read after the lock: it may have been moved, taken back or fired by another worker meanwhile.
+        row = await tx.fetchrow(
+            """
+            DELETE FROM timers WHERE timer_id = $1 AND due_at <= $2
+            RETURNING timer_id, kind, key, subject, due_at, payload, attempts
+            """,
+            timer_id, tx.now,
+        )  # fmt: skip
+        if row is None:
+            return
+        timer = Timer(**row)
+        handler = context.service.timers.find(timer.kind)
+        if handler is None:
+            raise LookupError(f"no handler is entered for timers of the kind {timer.kind!r}")
+        # What follows from a timer has ids that follow from it, like what follows from an event.
+        tx.handling(
+            Envelope(
+                id=derived_event_id(timer.timer_id, timer.due_at, timer.kind),
+                source=context.service.source,
+                type=f"timer.{timer.kind}",
+                time=timer.due_at,
+                key=timer.key,
+                correlationid=str(timer.subject),
+            )  # fmt: skip
+        )
+        await handler(timer, tx)
+    metrics.timers_fired.labels(context.service.name, timer.kind).inc()
+
+
+async def _postpone(context: Context, timer_id: object, at: datetime) -> None:
+    async with context.pool.acquire() as connection:
+        attempts = await connection.fetchval("SELECT attempts FROM timers WHERE timer_id = $1", timer_id)
+        wait = timedelta(seconds=backoff.delay(attempts or 0, first=1.0, most=300.0))
+        await connection.execute(
+            "UPDATE timers SET attempts = attempts + 1, retry_at = $2 WHERE timer_id = $1", timer_id, at + wait
+        )
+
+
+async def purge(context: Context) -> None:
+    """Forget what has become old, in small deletes."""
+    async with context.pool.acquire() as connection:
+        while True:
+            status = await connection.execute(
+                """
+                DELETE FROM inbox WHERE ctid = ANY (ARRAY(
+                    SELECT ctid FROM inbox WHERE received_at < clock_timestamp() - make_interval(days => $1) LIMIT $2))
+                """,
+                INBOX_DAYS, PURGE_ROWS,
+            )  # fmt: skip
+            if status != f"DELETE {PURGE_ROWS}":
+                return
+            await asyncio.sleep(0.1)

@@ -1,0 +1,211 @@
+"""The one transaction in which a service decides: locks first, then state, then what it announces, all or nothing."""
+
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from anliegen.events import Envelope, Event, codec, registry
+from anliegen.events.schemas import dataschema_of
+
+from . import ids, links, streams
+from .clock import SystemClock
+from .database import Connection
+from .principal import Principal
+from .service import Context
+from .telemetry import traces
+
+
+class KeyNotLocked(RuntimeError):
+    """An event was published under a key that is not locked: call `tx.lock` before reading what you decide on."""
+
+
+class LockOrderBroken(RuntimeError):
+    """Keys are locked in one go or in rising order: lock all that a command needs in one call of `tx.lock`."""
+
+
+class ProjectionPublishes(RuntimeError):
+    """A projection cannot publish: it may be run again from any position."""
+
+
+class EventLost(RuntimeError):
+    """The outbox took fewer events than were announced, so nothing is committed."""
+
+
+class Transaction:
+    """An open transaction of one service. Only doors begin and end it (`begin`, below)."""
+
+    def __init__(
+        self, connection: Connection, context: Context, *, principal: Principal | None, cause: Envelope | None
+    ) -> None:
+        self.connection = connection
+        self.context = context
+        self.principal = principal
+        self.cause = cause
+        """The event that is being handled; None in a command."""
+        self.now: datetime = context.clock.now()
+        """Business time, one for the whole transaction."""
+        self.wall: datetime = context.clock.wall()
+        self.correlation: str | None = None
+        self.may_publish = True
+        self.outgoing: list[tuple[Event, streams.OutgoingRow]] = []
+        self._held: set[str] = set()
+        self._ordinals: dict[tuple[UUID, str, str], int] = {}
+
+    # SQL, for store.py ------------------------------------------------------------------------------------------------
+    async def fetch(self, query: str, *values: Any) -> list[asyncpg.Record]:
+        """All rows."""
+        return await self.connection.fetch(query, *values)
+
+    async def fetchrow(self, query: str, *values: Any) -> asyncpg.Record | None:
+        """The first row, or None."""
+        return await self.connection.fetchrow(query, *values)
+
+    async def fetchval(self, query: str, *values: Any) -> Any:
+        """The first value of the first row, or None."""
+        return await self.connection.fetchval(query, *values)
+
+    async def execute(self, query: str, *values: Any) -> int:
+        """Run a statement; tells how many rows it touched (0 where that has no meaning)."""
+        last = (await self.connection.execute(query, *values)).rpartition(" ")[2]
+        return int(last) if last.isdigit() else 0
+
+    async def executemany(self, query: str, values: Sequence[Sequence[Any]]) -> None:
+        """Run a statement for each of these values."""
+        await self.connection.executemany(query, values)
+
+    # Locks ------------------------------------------------------------------------------------------------------------
+    async def lock(self, *keys: str | UUID) -> None:
+        """Lock these streams before reading what you decide on; several keys in one call. Again is harmless."""
+        wanted = sorted({str(key) for key in keys} - self._held)
+        if not wanted:
+            return
+        if self._held and wanted[0] < max(self._held):
+            raise LockOrderBroken(LockOrderBroken.__doc__)
+        await streams.lock_streams(self.connection, keys=wanted)
+        self._held.update(wanted)
+
+    async def lock_person(self, *journey_ids: UUID, also: Sequence[str] = ()) -> None:
+        """Lock these journeys and the roots of the persons behind them, for rules that count over a person."""
+        before = await links.roots_of(self.connection, journey_ids)
+        await self.lock(*journey_ids, *before.values(), *also)
+        # A merge may have happened while we waited; then the whole transaction is done again.
+        if await links.roots_of(self.connection, journey_ids) != before:
+            raise asyncpg.SerializationError("journeys were merged or split meanwhile")
+
+    async def members(self, journey_id: UUID) -> list[UUID]:
+        """Every journey of the person behind this one, itself among them; the first is the root."""
+        return await links.members_of(self.connection, journey_id)
+
+    # Announcements ----------------------------------------------------------------------------------------------------
+    def publish(self, event: Event, *, cause: Envelope | None = None) -> UUID:
+        """Announce a fact; it is written with the state when the transaction ends. Tells the event's id.
+
+        Raises KeyNotLocked, PayloadTooLarge, and ProjectionPublishes. `cause` is needed only in a handler of lists.
+        """
+        if not self.may_publish:
+            raise ProjectionPublishes(ProjectionPublishes.__doc__)
+        if event.key not in self._held:
+            raise KeyNotLocked(f"{KeyNotLocked.__doc__} {event.event_type}, key {event.key}.")
+        service = self.context.service
+        cause = cause or self.cause
+        event_id = self._id_of(event, cause)
+        correlation = (cause.correlationid or str(cause.id)) if cause else (self.correlation or str(event_id))
+        if cause is None and self.correlation is None:
+            self.correlation = correlation
+        traceparent, tracestate = traces.inject()
+        envelope = Envelope(
+            id=event_id,
+            source=service.source,
+            type=event.event_type,
+            time=self.now,
+            key=event.key,
+            subject=event.subject,
+            dataschema=dataschema_of(event.event_type),
+            correlationid=correlation,
+            causationid=str(cause.id) if cause else None,
+            traceparent=traceparent,
+            tracestate=tracestate,
+        )
+        headers = envelope.attributes()
+        del headers["ce_sequence"]  # the locked row gives it
+        row = streams.OutgoingRow(
+            event_id=event_id,
+            topic=registry.topic_of(type(event)),
+            key=event.key,
+            type=event.event_type,
+            headers=json.dumps(headers),
+            payload=codec.encode(event),
+        )
+        self.outgoing.append((event, row))
+        return event_id
+
+    def _id_of(self, event: Event, cause: Envelope | None) -> UUID:
+        if cause is None:
+            return ids.uuid7(self.wall)
+        place = (cause.id, event.event_type, event.subject)
+        ordinal = self._ordinals[place] = self._ordinals.get(place, -1) + 1
+        return ids.derived_event_id(
+            cause.id, cause.time, self.context.service.name, event.event_type, event.subject, ordinal
+        )
+
+    # Timers -----------------------------------------------------------------------------------------------------------
+    async def set_timer(
+        self, kind: str, *, key: UUID | str, subject: UUID, due_at: datetime, payload: dict[str, Any] | None = None
+    ) -> None:
+        """Have the handler of this kind run once the business clock has come to `due_at`; set again, it moves."""
+        if self.context.service.timers.find(kind) is None:
+            raise LookupError(f"no handler is entered for timers of the kind {kind!r}")
+        await self.execute(
+            """
+            INSERT INTO timers (timer_id, kind, key, subject, due_at, payload) VALUES ($1, $2, $3, $4, $5, $6)
+            ON CONFLICT (kind, subject) DO UPDATE SET timer_id = excluded.timer_id, key = excluded.key,
+                due_at = excluded.due_at, payload = excluded.payload, attempts = 0, retry_at = NULL
+            """,
+            ids.derived(kind, subject, due_at.astimezone(UTC).isoformat()),
+            kind, str(key), subject, due_at, payload or {},
+        )  # fmt: skip
+
+    async def cancel_timer(self, kind: str, *, subject: UUID) -> None:
+        """Take the timer back; none there is fine."""
+        await self.execute("DELETE FROM timers WHERE kind = $1 AND subject = $2", kind, subject)
+
+    # Ends -------------------------------------------------------------------------------------------------------------
+    async def flush(self) -> None:
+        """Write what was announced. Called by the door, before it commits."""
+        if not self.outgoing:
+            return
+        written = await streams.insert_outbox(self.connection, rows=[row for _, row in self.outgoing])
+        if written != len(self.outgoing):
+            raise EventLost(f"{EventLost.__doc__} {written} of {len(self.outgoing)}.")
+
+    def handling(self, cause: Envelope | None) -> None:
+        """From here on, what is announced follows from this event."""
+        self.cause = cause
+
+
+@asynccontextmanager
+async def begin(
+    context: Context, *, principal: Principal | None = None, cause: Envelope | None = None
+) -> AsyncIterator[Transaction]:
+    """Open a transaction; leaving it commits and wakes the relay, an exception rolls all of it back."""
+    async with context.pool.acquire() as connection:
+        transaction = connection.transaction()
+        await transaction.start()
+        try:
+            if context.settings.is_development and isinstance(context.clock, SystemClock):
+                await context.clock.keep_up(connection)
+            tx = Transaction(connection, context, principal=principal, cause=cause)
+            yield tx
+            await tx.flush()
+        except BaseException:
+            if not connection.is_closed():
+                await transaction.rollback()
+            raise
+        await transaction.commit()
+    if tx.outgoing:
+        context.notifier.hint()

@@ -1,0 +1,82 @@
+"""The worker of one or several services: consumer, relay, retry, timers, and a service's own parts."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Sequence
+
+import structlog
+
+from . import backoff, ticker
+from .consumer.loop import Consumer
+from .health import LoopLag
+from .migrate import wait_for_migrations
+from .relay import Relay
+from .service import Context, Service, open_context
+from .supervisor import keep_running, supervise
+
+log = structlog.get_logger(__name__)
+
+
+async def work(services: Sequence[Service], *, stop: asyncio.Event | None = None, metrics_port: int = 0) -> None:
+    """Work for these services until `stop` is set or the process is told to end."""
+    stop = stop or _stop_on_signal()
+    contexts: list[Context] = []
+    lag = LoopLag()
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(_work_for(service, contexts), name=service.name) for service in services]
+        tasks.append(group.create_task(lag.watch()))
+        if metrics_port:
+            from .telemetry.worker_port import serve_worker_port
+
+            tasks.append(group.create_task(serve_worker_port(metrics_port, contexts, lag)))
+        await stop.wait()
+        log.info("worker_stops", services=[service.name for service in services])
+        for context in contexts:
+            context.health.draining = True
+        for task in tasks:
+            task.cancel()
+
+
+async def _work_for(service: Service, contexts: list[Context]) -> None:
+    """Everything one service needs, apart from the others: its trouble is its own."""
+    attempts = 0
+    while True:
+        try:
+            async with open_context(service, part="work") as context:
+                contexts.append(context)
+                try:
+                    await run_parts(context)
+                finally:
+                    contexts.remove(context)
+        except asyncio.CancelledError:
+            raise
+        except Exception as problem:
+            log.exception("service_restarts", service=service.name, error=type(problem).__name__)
+            await asyncio.sleep(backoff.delay(attempts))
+            attempts += 1
+
+
+async def run_parts(context: Context) -> None:
+    """Run the parts of one service until cancelled. They end in the order of the flow: what announces ends last."""
+    await wait_for_migrations(context)
+    context.health.started = True
+    relay = asyncio.create_task(keep_running(context.health, "relay", lambda: Relay(context).run()))
+    parts = {"ticker": lambda: ticker.run(context)}
+    if context.service.handlers.topics:
+        parts["consumer"] = lambda: Consumer(context).run()
+    parts |= {name: (lambda build=build: build(context)) for name, build in context.service.parts.items()}
+    try:
+        await supervise(context.health, parts)
+    finally:
+        relay.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await relay
+
+
+def _stop_on_signal() -> asyncio.Event:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return stop
