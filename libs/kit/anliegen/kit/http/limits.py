@@ -1,0 +1,177 @@
+"""Limits on what a request may carry: the size of its body, counted while it streams in, and how its JSON is made."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ..errors import FieldError, Invalid, Malformed, TooLarge
+from .scope import BODY
+
+DEFAULT_BODY = 1_000_000
+LINGER_BYTES = 64_000_000
+"""How much of a refused body is still read and thrown away, so that the caller gets to see the answer."""
+DEEPEST_JSON = 64
+LARGEST_INTEGER = 2**63 - 1
+
+_SUSPECT = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])|\d{19}")
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+_decoder = json.JSONDecoder(parse_constant=_refuse_constant)
+
+
+class BodyTooLarge(TooLarge):
+    """The body is larger than this door takes."""
+
+    code = "too_large"
+
+
+class JsonUnreadable(Malformed):
+    """The body is not JSON (RFC 8259, UTF-8)."""
+
+
+class JsonTooDeep(Malformed):
+    """The JSON is nested more deeply than any request here needs."""
+
+
+class BodyGauge:
+    """Counts one request's body. A route raises or lowers `maximum` before it reads."""
+
+    __slots__ = ("_declared", "_receive", "complete", "maximum", "taken")
+
+    def __init__(self, receive: Receive, maximum: int, declared: int | None) -> None:
+        self._receive = receive
+        self._declared = declared
+        self.maximum = maximum
+        self.taken = 0
+        self.complete = False
+
+    async def receive(self) -> Message:
+        """The next piece of the body. Raises BodyTooLarge."""
+        if self._declared is not None and self._declared > self.maximum:
+            raise BodyTooLarge(maximum_bytes=self.maximum)
+        message = await self._receive()
+        if message["type"] == "http.request":
+            self._count(message)
+            if self.taken > self.maximum:
+                raise BodyTooLarge(maximum_bytes=self.maximum)
+        return message
+
+    def _count(self, message: Message) -> None:
+        self.taken += len(message.get("body", b""))
+        self.complete = not message.get("more_body", False)
+
+    async def discard_rest(self) -> bool:
+        """Read on and throw away; tells whether the body came to its end.
+
+        A server that answers and closes while the caller still sends makes the caller see a broken connection
+        instead of the answer.
+        """
+        if self._declared is not None and self._declared > LINGER_BYTES:
+            return False
+        while not self.complete and self.taken <= LINGER_BYTES:
+            message = await self._receive()
+            if message["type"] != "http.request":
+                return False
+            self._count(message)
+        return self.complete
+
+
+class BodyLimit:
+    """Middleware: every request has a limit, whether or not it declares a Content-Length."""
+
+    def __init__(self, app: ASGIApp, *, maximum: int = DEFAULT_BODY) -> None:
+        self.app = app
+        self.maximum = maximum
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        gauge = BodyGauge(receive, self.maximum, _content_length(scope))
+        scope[BODY] = gauge
+
+        async def send_after_the_body(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] == 413 and not await gauge.discard_rest():
+                message["headers"] = [*message.get("headers", []), (b"connection", b"close")]
+            await send(message)
+
+        await self.app(scope, gauge.receive, send_after_the_body)
+
+
+def _content_length(scope: Scope) -> int | None:
+    for name, value in scope["headers"]:
+        if name == b"content-length":
+            return int(value) if value.isdigit() else None
+    return None
+
+
+def parse_json(body: bytes) -> Any:
+    """Read JSON that came from outside. Raises JsonUnreadable, JsonTooDeep, and Invalid with pointers.
+
+    Refused beside what is no JSON: nesting beyond 64 levels; NUL characters, which PostgreSQL cannot store; halves of
+    surrogate pairs, which no UTF-8 has; integers beyond 64 bits; and NaN and Infinity.
+    """
+    if b"\x00" in body:
+        raise JsonUnreadable  # also UTF-16 and UTF-32, which RFC 8259 does not allow
+    try:
+        value = _decoder.decode(body.decode("utf-8-sig"))
+    except RecursionError as problem:
+        raise JsonTooDeep from problem
+    except ValueError as problem:
+        place = f" {problem.msg} at character {problem.pos}." if isinstance(problem, json.JSONDecodeError) else ""
+        raise JsonUnreadable(f"{JsonUnreadable.__doc__}{place}") from problem
+    check_json(body, value)
+    return value
+
+
+def check_json(body: bytes, value: Any) -> None:
+    """Refuse what a parser takes and a database does not; `value` is what was read from `body`."""
+    # Searches at the speed of C decide whether the slow walk is needed at all.
+    if _SUSPECT.search(body) is None and body.count(b"[") + body.count(b"{") <= DEEPEST_JSON:
+        return
+    errors = list(_faults(value))
+    if errors:
+        raise Invalid("The body has values that cannot be stored.", errors=errors[:20])
+
+
+def _faults(value: Any) -> Iterator[FieldError]:
+    pending: list[tuple[str, int, Any]] = [("", 0, value)]
+    while pending:
+        pointer, depth, part = pending.pop()
+        if depth > DEEPEST_JSON:
+            raise JsonTooDeep
+        if isinstance(part, str):
+            if fault := text_fault(part):
+                yield FieldError(pointer, *fault)
+        elif isinstance(part, dict):
+            for name, inner in part.items():
+                here = f"{pointer}/{pointer_token(name)}"
+                if fault := text_fault(name):
+                    yield FieldError(pointer, *fault)
+                else:
+                    pending.append((here, depth + 1, inner))
+        elif isinstance(part, list):
+            pending.extend((f"{pointer}/{index}", depth + 1, inner) for index, inner in enumerate(part))
+        elif isinstance(part, int) and abs(part) > LARGEST_INTEGER:
+            yield FieldError(pointer, "integer_too_large", "The number does not fit into 64 bits.")
+
+
+def text_fault(text: str) -> tuple[str, str] | None:
+    """What keeps a text from being stored, as code and message; None where nothing does."""
+    if "\x00" in text:
+        return "nul_character", "The text contains a NUL character."
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        return "lone_surrogate", "The text contains half of a surrogate pair."
+    return None
+
+
+def pointer_token(name: object) -> str:
+    """One step of a JSON Pointer (RFC 6901)."""
+    return str(name).replace("~", "~0").replace("/", "~1")

@@ -1,0 +1,12 @@
+"""The one list of routes that need no token, with the rate limit of each (per caller's address and process).
+
+A route is public only if it stands here *and* says so itself (`dependencies=[public("…")]`); otherwise its service
+does not start. Paths are templates, as in the OpenAPI document.
+"""
+
+PUBLIC_ROUTES: dict[str, str] = {}
+
+INFRASTRUCTURE_ROUTES: frozenset[str] = frozenset(
+    {"/", "/livez", "/readyz", "/startupz", "/metrics", "/openapi.json", "/docs", "/problems/{code}"}
+)
+"""Answered by the kit for those who run the product; the edge does not forward health and metrics to the outside."""
