@@ -94,8 +94,10 @@ class Failure(Part):
     """Something that went wrong for the customer on our side."""
 
     failure_id: UUID
+    """Names the failure, so that it counts once however often it is told."""
     kind: FailureKind
     occurred_at: AwareDatetime
+    """When it went wrong, which may be long before anybody noticed."""
     code: str = Field(max_length=100)
     """A stable word for the cause, for counting; never a person's words."""
 
@@ -104,8 +106,10 @@ class Promise(Part):
     """Something the customer was told would happen by a time."""
 
     promise_id: UUID
+    """The same in every event about this promise."""
     kind: PromiseKind
     due_at: AwareDatetime
+    """By when."""
     state: PromiseState = PromiseState.OPEN
 
 
@@ -151,6 +155,7 @@ class JourneyEvent(Event):
     """A fact in the life of one journey."""
 
     journey_id: UUID
+    """The identity it came in under; links join the journeys of one person."""
 
     @property
     def key(self) -> str:
@@ -174,12 +179,17 @@ class CaseEvent(JourneyEvent):
     """A fact about one case: what happened is the type, and the case's status after it is `status`."""
 
     case_id: UUID
+    """The case, one concern being worked on by one task."""
     task: Task
+    """The task that works on the case."""
     status: CaseStatus
+    """The case's status after this event."""
     contact_id: UUID | None = None
     """The contact that brought this about, where there is one."""
     failure: Failure | None = None
+    """What went wrong for the customer, where this event says so."""
     promise: Promise | None = None
+    """What the customer was told would happen, as it stands after this event."""
 
     @property
     def subject(self) -> str:
@@ -195,11 +205,15 @@ class ReplyRequested(JourneyEvent):
     """A task asks intake to bring words to the customer. Each task has its own type, made from this base."""
 
     reply_id: UUID
+    """Names the reply: a request that comes twice is sent once."""
     case_id: UUID
+    """The case that is answered."""
     task: Task
+    """The task that asks."""
     contact_id: UUID
     """The contact that is answered: it says the channel and the address."""
     template: str = Field(max_length=100)
+    """The template's key; its texts in all languages are intake's."""
     values: dict[str, str] = Field(default_factory=dict)
     """What the template's places are filled with; a person's free answer is `values["answer"]`."""
     language: str | None = Field(default=None, max_length=2)

@@ -11,9 +11,13 @@ class InquiryOpened(CaseEvent, type="billing_inquiry.inquiry_opened.v1"):
     """A question on an invoice, a reminder or a payment became a case."""
 
     concern_id: UUID
+    """The concern it came from."""
     intent: str = Field(max_length=100)
+    """What the customer wants, a code of triage's rule pack."""
     priority: str = Field(default="normal", max_length=20)
+    """As triage set it: `low`, `normal`, `high` or `urgent`."""
     tier: int = 1
+    """Which people should see it: 1 is everybody, 3 the top staff."""
     invoice_number: str | None = Field(default=None, max_length=60)
     """As the customer or an agent named it."""
 
@@ -26,7 +30,9 @@ class InquiryAnswered(CaseEvent, type="billing_inquiry.inquiry_answered.v1"):
     """A person answered; the customer may accept or reject it."""
 
     answer_id: UUID
+    """Names the answer; its words travel in the reply."""
     answered_by: str = Field(max_length=200)
+    """Who answered: the agent's id."""
 
 
 class InquiryResolved(CaseEvent, type="billing_inquiry.inquiry_resolved.v1"):
@@ -40,6 +46,7 @@ class InquiryReopened(CaseEvent, type="billing_inquiry.inquiry_reopened.v1"):
     """The customer was not served by the answer."""
 
     reason: str = Field(max_length=40)
+    """A code: `customer_rejected` …"""
 
 
 class InquiryAnswerOverdue(CaseEvent, type="billing_inquiry.answer_overdue.v1"):

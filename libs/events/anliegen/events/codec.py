@@ -4,7 +4,7 @@ from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
 
 from . import registry
-from .base import Event
+from .base import Event, Part
 
 LARGEST_PAYLOAD = 256 * 1024
 """Bytes. A larger payload is refused when it is published: longer texts travel as an excerpt and a reference."""
@@ -44,5 +44,16 @@ def decode(event_type: str, payload: bytes) -> Event | None:
     try:
         return cls.model_validate_json(payload, extra="ignore")
     except ValidationError as problem:
-        where = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['type']}" for e in problem.errors()[:5])
+        errors = problem.errors(include_url=False, include_context=False, include_input=False)[:5]
+        where = "; ".join(f"{_place(error['loc'])}: {error['type']}" for error in errors)
         raise PayloadMalformed(f"{PayloadMalformed.__doc__} {event_type}: {where}") from None
+
+
+def _place(location: tuple[int | str, ...]) -> str:
+    """Where in the data, by the names of fields and the positions in lists; a name that the data chose is left out."""
+    names = _field_names(Part)
+    return ".".join(str(step) if isinstance(step, int) or step in names else "…" for step in location) or "data"
+
+
+def _field_names(cls: type[Part]) -> set[str]:
+    return set(cls.model_fields).union(*(_field_names(derived) for derived in cls.__subclasses__()))

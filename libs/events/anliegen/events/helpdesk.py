@@ -11,9 +11,13 @@ class QuestionOpened(CaseEvent, type="helpdesk.question_opened.v1"):
     """A question became a case. Its promise says by when it will be answered."""
 
     concern_id: UUID
+    """The concern it came from."""
     intent: str = Field(max_length=100)
+    """What the customer wants, a code of triage's rule pack."""
     priority: str = Field(default="normal", max_length=20)
+    """As triage set it: `low`, `normal`, `high` or `urgent`."""
     tier: int = 1
+    """Which people should see it: 1 is everybody, 3 the top staff."""
 
 
 class QuestionFollowedUp(CaseEvent, type="helpdesk.question_followed_up.v1"):
@@ -24,7 +28,9 @@ class QuestionAnswered(CaseEvent, type="helpdesk.question_answered.v1"):
     """A person answered; the customer may accept or reject it."""
 
     answer_id: UUID
+    """Names the answer; its words travel in the reply."""
     answered_by: str = Field(max_length=200)
+    """Who answered: the agent's id."""
 
 
 class QuestionResolved(CaseEvent, type="helpdesk.question_resolved.v1"):
@@ -38,6 +44,7 @@ class QuestionReopened(CaseEvent, type="helpdesk.question_reopened.v1"):
     """The customer was not served by the answer."""
 
     reason: str = Field(max_length=40)
+    """A code: `customer_rejected` …"""
 
 
 class AnswerOverdue(CaseEvent, type="helpdesk.answer_overdue.v1"):

@@ -52,16 +52,20 @@ class Handle(Part):
 
     kind: HandleKind
     value: str = Field(max_length=320)
+    """The normalised address or number."""
 
 
 class ContentReference(Part):
     """A file in the object store, by the hash of its content."""
 
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    """SHA-256 of the content, in small hexadecimal letters."""
     size: int = Field(ge=0)
     """Bytes."""
     media_type: str = Field(max_length=200)
+    """As found out from the content, not as the sender said."""
     name: str = Field(max_length=255)
+    """The file's name as the sender gave it."""
 
 
 class Thread(Part):
@@ -70,7 +74,9 @@ class Thread(Part):
     contact_id: UUID | None = None
     """The earlier contact it answers."""
     case_id: UUID | None = None
+    """The case it continues."""
     task: Task | None = None
+    """The task that works on that case."""
     found_by: str = Field(max_length=40)
     """`reply_token`, `references`, `provider_context` or `reference_in_text`."""
 
@@ -79,17 +85,21 @@ class ContactReceived(JourneyEvent, type="intake.contact_received.v1", words=Tru
     """Somebody brought a matter to us, on whatever channel."""
 
     contact_id: UUID
+    """Derived from channel, account and the provider's message id: a provider's retry is the same contact."""
     channel: Channel
     account: str = Field(max_length=320)
     """Our side of the channel: the mailbox, the phone number id, the form's name."""
     received_at: AwareDatetime
+    """When it reached us."""
     sender: Handle | None = None
-    """The address it came from; None for an anonymous contact."""
+    """The address it came from; none for an anonymous contact."""
     customer_number: str | None = Field(default=None, max_length=40)
     """As the sender stated it."""
     assurance: Assurance
     display_name: str | None = Field(default=None, max_length=200)
+    """The sender's name as the channel gave it."""
     subject_line: str | None = Field(default=None, max_length=998)
+    """The subject of a mail or form."""
     text: str = Field(max_length=50_000)
     """What the person wrote, without quotes and signature; an excerpt where it was longer (`content`)."""
     content: ContentReference | None = None
@@ -97,6 +107,7 @@ class ContactReceived(JourneyEvent, type="intake.contact_received.v1", words=Tru
     language: str | None = Field(default=None, max_length=2)
     """ISO 639-1, as far as intake could tell."""
     attachments: tuple[ContentReference, ...] = ()
+    """What was sent along."""
     stated_task: Task | None = None
     """What a structured form said it is about; taken as said."""
     thread: Thread | None = None
@@ -114,17 +125,22 @@ class CustomerLearnt(JourneyEvent, type="intake.customer_learnt.v1", words=True)
     handle: Handle
     assurance: Assurance
     name: str | None = Field(default=None, max_length=200)
+    """The person's name."""
     language: str | None = Field(default=None, max_length=2)
+    """ISO 639-1, the language the person prefers."""
 
 
 class JourneysMerged(Event, type="intake.journeys_merged.v1"):
     """Two journeys turned out to be one person's. Nothing moves: a link is made, which can be removed again."""
 
     link_id: UUID
+    """Names the link, so that it can be removed."""
     journey_a: UUID
     """The smaller of the two ids."""
     journey_b: UUID
+    """The larger of the two ids."""
     made_at: AwareDatetime
+    """When the link was made."""
     evidence: str = Field(max_length=100)
     """A code: `verified_customer_number`, `agent_identified` …"""
 
@@ -141,10 +157,15 @@ class JourneysSplit(Event, type="intake.journeys_split.v1"):
     """A link between two journeys was wrong and is removed; both read as before."""
 
     link_id: UUID
+    """The link that is removed."""
     journey_a: UUID
+    """The smaller of the two ids."""
     journey_b: UUID
+    """The larger of the two ids."""
     removed_at: AwareDatetime
+    """When the link was removed."""
     reason: str = Field(max_length=100)
+    """A code: `agent_separated` …"""
 
     @property
     def key(self) -> str:
@@ -159,13 +180,21 @@ class ReplySent(JourneyEvent, type="intake.reply_sent.v1"):
     """Words reached the customer's channel."""
 
     reply_id: UUID
+    """As in the request."""
     contact_id: UUID
+    """The contact that was answered."""
     case_id: UUID | None = None
+    """The case that asked; none for intake's own acknowledgement."""
     task: Task | None = None
+    """The task that asked."""
     channel: Channel
+    """The channel it went out on."""
     template: str = Field(max_length=100)
+    """The template's key."""
     language: str = Field(max_length=2)
+    """ISO 639-1, the language it was written in."""
     sent_at: AwareDatetime
+    """When the channel took it over."""
     provider_id: str | None = Field(default=None, max_length=500)
     """The Message-ID, or the id the provider gave."""
 
@@ -178,13 +207,21 @@ class ReplyFailed(JourneyEvent, type="intake.reply_failed.v1"):
     """Words could not be brought to the customer; a person has to find another way."""
 
     reply_id: UUID
+    """As in the request."""
     contact_id: UUID
+    """The contact that was to be answered."""
     case_id: UUID | None = None
+    """The case that asked; none for intake's own acknowledgement."""
     task: Task | None = None
+    """The task that asked."""
     channel: Channel
+    """The channel it was to go out on."""
     template: str = Field(max_length=100)
+    """The template's key."""
     code: str = Field(max_length=100)
+    """A stable word for the cause."""
     attempts: int = Field(ge=0)
+    """How often sending was tried."""
 
     @property
     def subject(self) -> str:
@@ -195,8 +232,10 @@ class ContactQuarantined(Event, type="intake.contact_quarantined.v1"):
     """Something came in that could not be understood; its bytes are kept and can be processed again."""
 
     vault_id: UUID
+    """Where the bytes are kept."""
     channel: Channel
     reason: str = Field(max_length=100)
+    """A stable word for why they could not be understood."""
 
     @property
     def key(self) -> str:

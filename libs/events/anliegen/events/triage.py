@@ -66,29 +66,40 @@ class Reason(Part):
     """Why triage decided so: a rule of a pack, by name."""
 
     rule: str = Field(max_length=100)
+    """The rule's name in its pack."""
     start: int | None = None
     """Offset into the contact's text, in characters, where the rule found something."""
     end: int | None = None
+    """The offset after the last character of what was found."""
 
 
 class Concern(Part):
     """One matter within a contact."""
 
     concern_id: UUID
+    """Derived from the contact and the ordinal."""
     ordinal: int = Field(ge=0)
+    """Which concern of the contact it is, from 0."""
     task: Task
+    """The task that settles it."""
     intent: str = Field(max_length=100)
+    """What the customer wants, a code of the rule pack."""
     origin: FailureOrigin = FailureOrigin.UNKNOWN
     stage: JourneyStage = JourneyStage.UNKNOWN
     priority: Priority = Priority.NORMAL
     sentiment: Sentiment = Sentiment.NEUTRAL
     hardness: int = Field(default=1, ge=1, le=5)
+    """How hard it is to settle: 1 is easy, 5 is hard."""
     flags: tuple[Flag, ...] = ()
+    """What makes the concern special."""
     tier: int = Field(default=1, ge=1, le=3)
     """Which people should see it: 1 is everybody, 3 the top staff (R63)."""
     skills: tuple[Annotated[str, Field(max_length=100)], ...] = ()
+    """What the people who settle it must know, codes of the rule pack."""
     confidence: float = Field(ge=0, le=1)
+    """How sure triage is."""
     reasons: tuple[Reason, ...] = ()
+    """What the decision rests on."""
     case_id: UUID | None = None
     """The case this concern continues, where it is a follow-up."""
 
@@ -97,13 +108,17 @@ class ContactTriaged(JourneyEvent, type="triage.contact_triaged.v1"):
     """A contact was understood, by a rule or by a person."""
 
     contact_id: UUID
+    """The contact that was understood."""
     language: str = Field(max_length=2)
+    """ISO 639-1, the language of the contact."""
     concerns: tuple[Concern, ...]
+    """What the contact is about, each matter on its own."""
     decided_by: str = Field(max_length=20)
     """`rules` or `person`."""
     pack: str = Field(max_length=100)
     """The rule pack and its version."""
     decided_at: AwareDatetime
+    """When it was decided."""
 
     @property
     def subject(self) -> str:
@@ -118,11 +133,17 @@ class ReviewRequested(JourneyEvent, type="triage.review_requested.v1"):
     """Triage is not sure enough: a person should look. It never guesses."""
 
     contact_id: UUID
+    """The contact to look at."""
     review_id: UUID
+    """Names the review."""
     language: str = Field(max_length=2)
+    """ISO 639-1, the language a reviewer has to read."""
     confidence: float = Field(ge=0, le=1)
+    """How sure triage is of its best suggestion."""
     suggestions: tuple[Concern, ...] = ()
+    """What triage would have decided."""
     requested_at: AwareDatetime
+    """When the review was asked for."""
 
     @property
     def subject(self) -> str:

@@ -1,0 +1,177 @@
+"""Schemas and classes agree in both directions, and the written schemas are those of the classes."""
+
+import json
+import string
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator, FormatChecker
+
+from anliegen.events import Event, OpenEnum, generated, registry, schemas
+from anliegen.events.builders import build
+from anliegen.events.codec import decode, encode
+from anliegen.events.envelope import parse_time
+from anliegen.events.generated import bring_up_to_date, stale_files
+from anliegen.events.schemas import dataschema_of, schema_files, schema_of
+
+CLASSES = registry.classes_in("anliegen.events")
+each_class = pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.event_type)
+
+formats = FormatChecker(["uuid"])
+formats.checks("date-time", raises=ValueError)(lambda text: isinstance(text, str) and bool(parse_time(text)))
+
+
+def validator(cls: type[Event]) -> Draft202012Validator:
+    return Draft202012Validator(schema_of(cls), format_checker=formats)
+
+
+def data_under(schema: dict[str, Any], definitions: dict[str, Any]) -> st.SearchStrategy[Any]:
+    """Any data that the schema allows, fields and values that nobody knows yet among them."""
+    match schema:
+        case {"$ref": reference}:
+            return data_under(definitions[reference.rpartition("/")[2]], definitions)
+        case {"anyOf": choices}:
+            return st.one_of([data_under(choice, definitions) for choice in choices])
+        case {"enum": values}:
+            return st.sampled_from(values)
+        case {"properties": properties}:
+            fields = {name: data_under(field, definitions) for name, field in properties.items()}
+            required = {name: fields.pop(name) for name in schema.get("required", ())}
+            newer = st.dictionaries(
+                st.text(string.ascii_lowercase, min_size=1).map("new_{}".format), st.integers(0, 9), max_size=1
+            )
+            known = st.fixed_dictionaries(required, optional=fields)
+            return st.builds(lambda ours, theirs: theirs | ours, known, newer)
+        case {"additionalProperties": values}:
+            return st.dictionaries(st.text(max_size=10), data_under(values, definitions), max_size=3)
+        case {"items": items}:
+            return st.lists(data_under(items, definitions), max_size=2)
+        case {"format": "uuid"}:
+            return st.uuids().map(str)
+        case {"format": "date-time"}:
+            return st.datetimes(timezones=st.timezones()).filter(lambda t: t.year > 1).map(as_rfc3339)
+        case {"pattern": pattern}:
+            return st.from_regex(pattern, fullmatch=True)
+        case {"type": "string"}:
+            return st.text(max_size=min(schema.get("maxLength", 60), 60))
+        case {"type": "boolean"}:
+            return st.booleans()
+        case {"type": "integer"}:
+            return st.integers(schema.get("minimum", -(2**63)), schema.get("maximum", 2**63))
+        case {"type": "number"}:
+            return st.floats(schema["minimum"], schema["maximum"])
+    raise AssertionError(f"the test does not know how to make data for {schema}")
+
+
+def as_rfc3339(moment: Any) -> str:
+    offset = moment.utcoffset()
+    return str((moment.replace(tzinfo=None) - offset).isoformat()) + "Z"
+
+
+@each_class
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(choice=st.data())
+def test_whatever_the_schema_allows_is_read_and_written_again(cls: type[Event], choice: st.DataObject) -> None:
+    schema = schema_of(cls)
+    data = choice.draw(data_under(schema, schema.get("$defs", {})))
+    validator(cls).validate(data)
+    event = decode(cls.event_type, json.dumps(data).encode())
+    assert event is not None
+    written = encode(event)
+    validator(cls).validate(json.loads(written))
+    assert decode(cls.event_type, written) == event
+
+
+@each_class
+def test_schema_describes_what_producers_write(cls: type[Event]) -> None:
+    validator(cls).validate(json.loads(encode(build(cls))))
+
+
+@each_class
+def test_schema_is_valid_and_named(cls: type[Event]) -> None:
+    schema = schema_of(cls)
+    Draft202012Validator.check_schema(schema)
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert schema["$id"] == dataschema_of(cls.event_type)
+
+
+@each_class
+def test_schema_demands_the_fields_that_the_class_demands(cls: type[Event]) -> None:
+    data = json.loads(encode(build(cls)))
+    for name, field in cls.model_fields.items():
+        without = {other: value for other, value in data.items() if other != name}
+        assert validator(cls).is_valid(without) is not field.is_required(), name
+
+
+@each_class
+def test_every_field_is_explained(cls: type[Event]) -> None:
+    schema = schema_of(cls)
+    parts = [schema, *(part for part in schema.get("$defs", {}).values() if "properties" in part)]
+    for part in parts:
+        assert part["description"], part["title"]
+        for name, field in part["properties"].items():
+            assert "description" in field or "$ref" in field, f"{part['title']}.{name} has no docstring"
+
+
+def test_lists_that_may_grow_are_open() -> None:
+    definitions = {name: part for cls in CLASSES for name, part in schema_of(cls).get("$defs", {}).items()}
+    for enum in (enum for enum in OpenEnum.__subclasses__() if enum.__module__.startswith("anliegen.events.")):
+        listed, newer = definitions[enum.__name__]["anyOf"]
+        assert listed == {"enum": [member.value for member in enum]}
+        assert newer["type"] == "string"
+
+
+@each_class
+def test_event_without_words_has_no_room_for_them(cls: type[Event]) -> None:
+    """Free text is for topics that are kept for days: elsewhere a text is a code, an id or a number, and short."""
+    if cls.words:
+        return
+    schema = schema_of(cls)
+    parts = [schema, *(part for part in schema.get("$defs", {}).values() if "properties" in part)]
+    for part in parts:
+        for name, field in part["properties"].items():
+            text = field.get("items", field)
+            if text.get("type") == "string" and "format" not in text:
+                assert text["maxLength"] <= 500, f"{part['title']}.{name}"
+            assert text.get("type") != "object", f"{part['title']}.{name} has names that nobody limits"
+
+
+def test_written_schemas_are_up_to_date() -> None:
+    assert stale_files(schema_files(), folder=schemas.FOLDER) == [], "Run: python -m anliegen.events.schemas"
+
+
+def test_check_finds_what_is_missing_changed_or_left_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(generated, "REPOSITORY", tmp_path)
+    wanted = {tmp_path / name: "new" for name in ("missing.json", "changed.json", "good.json")}
+    (tmp_path / "changed.json").write_text("old")
+    (tmp_path / "good.json").write_text("new")
+    (tmp_path / "left_over.json").write_text("old")
+    assert bring_up_to_date(wanted, folder=tmp_path, command="some.command", check=True) == 1
+    said = capsys.readouterr().err
+    assert [name for name in ("missing", "changed", "left_over", "good") if name in said] == [
+        "missing",
+        "changed",
+        "left_over",
+    ]
+    assert "python -m some.command" in said
+    assert not (tmp_path / "missing.json").exists()
+
+    assert bring_up_to_date(wanted, folder=tmp_path, command="some.command", check=False) == 0
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {path.name: "new" for path in wanted}
+    assert bring_up_to_date(wanted, folder=tmp_path, command="some.command", check=True) == 0
+
+
+def test_installed_package_has_no_folder_for_generated_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(generated, "LIBRARY", tmp_path)
+    assert bring_up_to_date({tmp_path / "a.json": ""}, command="some.command", check=False) == 2
+    assert not (tmp_path / "a.json").exists()
+
+
+def test_command_checks(capsys: pytest.CaptureFixture[str]) -> None:
+    assert schemas.main(["--check"]) == 0
+    assert capsys.readouterr() == ("", "")
