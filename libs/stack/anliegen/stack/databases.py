@@ -5,14 +5,12 @@ Neither is a superuser, here as in production: row policies would not hold for o
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-from collections.abc import Coroutine, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable
 from typing import Any
 
 import asyncpg
 
+from anliegen.stack.apart import run_apart
 from anliegen.stack.errors import StackError
 from anliegen.stack.postgres import PostgresServer
 
@@ -42,12 +40,12 @@ def prepare_database(server: PostgresServer, service_name: str, *, database: str
 def prepare_databases(server: PostgresServer, service_names: Iterable[str], *, database: str | None = None) -> None:
     """`prepare_database` for several services, one after the other over one connection to the server."""
     packages = [package_name(name) for name in service_names]
-    _run(_prepare(server, packages, database))
+    run_apart(_prepare(server, packages, database))
 
 
 def drop_database(server: PostgresServer, database: str) -> None:
     """Remove a database, ending the sessions that are in it; its roles stay."""
-    _run(_drop(server, database))
+    run_apart(_drop(server, database))
 
 
 async def _prepare(server: PostgresServer, packages: list[str], database: str | None) -> None:
@@ -108,10 +106,3 @@ async def _connect(address: str) -> asyncpg.Connection[Any]:
         raise StackError(
             f"PostgreSQL at {where} cannot be used: {refused}. Start it, or correct the address."
         ) from refused
-
-
-def _run(work: Coroutine[Any, Any, None]) -> None:
-    """Run to the end in a thread with a loop of its own, so that it does not matter whether the caller has one."""
-    with contextlib.ExitStack() as stack:
-        executor = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="databases"))
-        executor.submit(asyncio.run, work).result()
