@@ -13,3 +13,6 @@ CREATE TABLE idempotency_keys (
     created_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 CREATE INDEX idempotency_keys_created_at ON idempotency_keys USING brin (created_at);
+
+-- migrate: rollback
+-- Forward only: what is wrong is mended by the next migration.
