@@ -66,7 +66,6 @@ class Handlers:
         self.projection = projection
         self.attempts = attempts
         self.policy = policy
-        self.module = f"anliegen.{service.replace('-', '_')}.handlers"
         self._table: dict[str, list[Handler]] = {}
         self._every: list[Handler] = []
         self._every_topics: tuple[str, ...] = ()

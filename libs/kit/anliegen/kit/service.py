@@ -60,7 +60,10 @@ class Service:
     @property
     def migrations(self) -> Path | None:
         """The folder with the service's own SQL files."""
-        folder = Path(str(files(self.handlers.module.rpartition(".")[0]))) / "migrations"
+        try:
+            folder = Path(str(files(f"anliegen.{self.package}"))) / "migrations"
+        except ModuleNotFoundError:
+            return None
         return folder if folder.is_dir() else None
 
 

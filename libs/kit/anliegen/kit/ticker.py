@@ -6,16 +6,17 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from anliegen.events import Envelope
+
 from . import backoff
 from .clock import SystemClock
 from .database import is_passing
+from .ids import derived_event_id
 from .retry import retry_due_keys
 from .service import Context
 from .telemetry import metrics
 from .timers import Timer
 from .transaction import begin
-from .ids import derived_event_id
-from anliegen.events import Envelope
 
 log = structlog.get_logger(__name__)
 

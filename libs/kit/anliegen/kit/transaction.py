@@ -10,7 +10,7 @@ from uuid import UUID
 import asyncpg
 
 from anliegen.events import Envelope, Event, codec, registry
-from anliegen.events.schemas import dataschema_of
+from anliegen.events.registry import dataschema_of
 
 from . import ids, links, streams
 from .clock import SystemClock

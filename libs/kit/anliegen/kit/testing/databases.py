@@ -1,0 +1,113 @@
+"""Real databases for tests: one server for a test run, one database for each service, emptied after each test."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+
+import asyncpg
+
+from ..database import connect
+from ..migrate import migrate_database
+from ..service import Service
+
+ADDRESS = "ANLIEGEN_TEST_POSTGRES"
+SEEDED = ("business_clock", "_pogo_migration", "_pogo_version")
+
+
+@dataclass
+class TestServer:
+    """A PostgreSQL server that tests may do with as they like."""
+
+    __test__ = False
+    server: object
+
+    def prepare(self, service: Service) -> "TestDatabase":
+        """The database of a service with its two roles, not yet migrated."""
+        from anliegen.stack.databases import prepare_database
+
+        prepare_database(self.server, service.name)  # type: ignore[arg-type]
+        return TestDatabase(service, self.server.service_url_template, self.server.owner_url_template)  # type: ignore[attr-defined]
+
+
+@dataclass
+class TestDatabase:
+    """One service's database."""
+
+    __test__ = False
+    service: Service
+    address: str
+    """With `{role}` and `{database}` in it, as in the settings."""
+    owner_template: str
+
+    @cached_property
+    def owner_address(self) -> str:
+        """The owner's address of this database."""
+        package = self.service.package
+        return self.owner_template.format(role=f"{package}_owner", database=package)
+
+    async def migrate(self) -> None:
+        """Apply the kit's and the service's migrations."""
+        async with connect(self.owner_address, application="anliegen tests") as connection:
+            await migrate_database(connection, self.service, role=self.service.package)
+
+    async def empty(self) -> None:
+        """Delete every row that a test made."""
+        async with connect(self.owner_address, application="anliegen tests") as connection:
+            tables = await _tables(connection)
+            # DELETE is quicker than TRUNCATE on tables with few rows; the order of foreign keys is found by trying.
+            while tables:
+                left = []
+                for table in tables:
+                    try:
+                        await connection.execute(f'DELETE FROM "{table}"')  # noqa: S608 - names from the catalogue
+                    except asyncpg.ForeignKeyViolationError:
+                        left.append(table)
+                if len(left) == len(tables):
+                    raise RuntimeError(f"these tables hold each other: {', '.join(left)}")
+                tables = left
+            await connection.execute("UPDATE business_clock SET offset_seconds = 0")
+
+    async def snapshot(self, *tables: str, without: tuple[str, ...] = ()) -> dict[str, list[dict[str, object]]]:
+        """The rows of these tables (all of the service's own where none is named), sorted, without these columns."""
+        async with connect(self.owner_address, application="anliegen tests") as connection:
+            wanted = tables or tuple(set(await _tables(connection)) - set(await _kit_tables(connection)))
+            found = {}
+            for table in sorted(wanted):
+                rows = await connection.fetch(f'SELECT * FROM "{table}"')  # noqa: S608 - names from the catalogue
+                plain = [{name: value for name, value in row.items() if name not in without} for row in rows]
+                found[table] = sorted(plain, key=repr)
+            return found
+
+
+KIT_TABLES = (
+    "streams", "outbox", "inbox", "consumer_position", "parked_keys", "parked_events", "dead_letters", "timers",
+    "business_clock", "idempotency_keys",
+)  # fmt: skip
+
+
+async def _kit_tables(_connection: asyncpg.Connection) -> tuple[str, ...]:
+    return (*KIT_TABLES, *SEEDED)
+
+
+async def _tables(connection: asyncpg.Connection) -> list[str]:
+    rows = await connection.fetch(
+        "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> ALL ($1::text[])", list(SEEDED)
+    )
+    return [row["tablename"] for row in rows]
+
+
+@contextmanager
+def test_server() -> Iterator[TestServer]:
+    """The server named by ANLIEGEN_TEST_POSTGRES, else an embedded one that is gone afterwards."""
+    address = os.environ.get(ADDRESS)
+    if address:
+        from anliegen.stack.postgres import server_at
+
+        yield TestServer(server_at(address))
+        return
+    from anliegen.stack.throwaway import throwaway_postgres
+
+    with throwaway_postgres({"max_connections": "200"}) as server:
+        yield TestServer(server)
