@@ -1,4 +1,4 @@
-"""Expected trouble has a name; its docstring is the message. Which HTTP status it gets is said in `http/problems.py`."""
+"""Expected trouble has a name; its docstring is the message. Its HTTP status is said in `http/problems.py`."""
 
 import re
 from collections.abc import Sequence

@@ -22,7 +22,7 @@ class Delivery(Generic[E_co]):
     envelope: Envelope
     payload: bytes
     topic: str
-    part: int
+    partition: int
     offset: int
     lock_keys: tuple[str, ...] = ()
 

@@ -193,8 +193,8 @@ class Relay:
         async with self._connection.transaction():
             await self._connection.execute(
                 """
-                INSERT INTO dead_letters (grp, key, event_id, type, topic, headers, payload, error_type, error, attempts,
-                                          first_failed_at, service_version)
+                INSERT INTO dead_letters (grp, key, event_id, type, topic, headers, payload, error_type, error,
+                                          attempts, first_failed_at, service_version)
                 SELECT 'relay', convert_to(key, 'UTF8'), event_id, type, topic,
                        (SELECT jsonb_agg(jsonb_build_array(h.key, encode(convert_to(h.value, 'UTF8'), 'base64')))
                         FROM jsonb_each_text(headers) AS h),

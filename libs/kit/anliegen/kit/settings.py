@@ -35,7 +35,7 @@ class Settings(BaseSettings):
     kafka_password: SecretStr = SecretStr("")
     kafka_ca_file: str = ""
     worker_slot: str = "0"
-    """The stable place of this worker in its consumer group: the ordinal of the StatefulSet, a slot number elsewhere."""
+    """The stable place of this worker in its group: the ordinal of the StatefulSet, a slot number elsewhere."""
     identity_secret: SecretStr = SecretStr("")
     """Hexadecimal, at least 32 bytes; journeys' and contacts' ids follow from it, so it never changes."""
     oidc_issuer: str = ""

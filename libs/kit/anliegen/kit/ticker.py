@@ -25,7 +25,7 @@ TIMERS = 50
 PURGE_EVERY_SECONDS = 600.0
 PURGE_ROWS = 1000
 INBOX_DAYS = 35
-"""Longer than any topic with words is kept and any dead letter is redriven; ids derived from causes are kept so, too."""
+"""Longer than a topic with words is kept and a dead letter is redriven."""
 
 
 async def run(context: Context) -> None:
@@ -55,6 +55,7 @@ async def tick(context: Context) -> bool:
             """,
             context.service.name,
         )
+    assert row is not None
     metrics.parked_keys.labels(context.service.name).set(row["parked"])
     metrics.outbox_oldest_unsent.labels(context.service.name).set(float(row["oldest_unsent"] or 0))
     soon = context.clock.wall() + timedelta(seconds=EVERY_SECONDS)
@@ -115,7 +116,7 @@ async def _fire(context: Context, timer_id: object, key: str) -> None:
                 time=timer.due_at,
                 key=timer.key,
                 correlationid=str(timer.subject),
-            )  # fmt: skip
+            )
         )
         await handler(timer, tx)
     metrics.timers_fired.labels(context.service.name, timer.kind).inc()

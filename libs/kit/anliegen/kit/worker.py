@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 
@@ -62,16 +62,20 @@ async def run_parts(context: Context) -> None:
     await wait_for_migrations(context)
     context.health.started = True
     relay = asyncio.create_task(keep_running(context.health, "relay", lambda: Relay(context).run()))
-    parts = {"ticker": lambda: ticker.run(context)}
+    parts: dict[str, Callable[[], Awaitable[None]]] = {"ticker": lambda: ticker.run(context)}
     if context.service.handlers.topics:
         parts["consumer"] = lambda: Consumer(context).run()
-    parts |= {name: (lambda build=build: build(context)) for name, build in context.service.parts.items()}
+    parts |= {name: _built(build, context) for name, build in context.service.parts.items()}
     try:
         await supervise(context.health, parts)
     finally:
         relay.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await relay
+
+
+def _built(build: Callable[[Context], Awaitable[None]], context: Context) -> Callable[[], Awaitable[None]]:
+    return lambda: build(context)
 
 
 def _stop_on_signal() -> asyncio.Event:

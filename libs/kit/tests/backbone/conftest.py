@@ -66,7 +66,7 @@ def make_service(toy: Toy, *, projection: bool = False, attempts: int = 3, polic
                     status="opened",
                     concern_id=event.contact_id,
                     intent="toy",
-                )  # fmt: skip
+                )
             )
 
     @handlers.on(CustomerLearnt, over_person=True)
@@ -102,6 +102,11 @@ async def database(service: Service, migrated) -> TestDatabase:
         await connection.execute("GRANT ALL ON ledger TO kit_toy")
     yield database
     await database.empty()
+
+
+@pytest.fixture
+def ledger_table() -> str:
+    return LEDGER
 
 
 @pytest.fixture

@@ -174,7 +174,8 @@ async def test_offsets_with_gaps_move_on_record_by_record(context, postman, toy,
     place = Place("anliegen.intake.words", 0)
     found = [postman._record(announced(contact(text))) for text in ("bad", "x", "y")]
     records = tuple(
-        type(r)(r.place, offset, r.key, r.headers, r.value, r.timestamp) for r, offset in zip(found, (3, 7, 8))
+        type(r)(r.place, offset, r.key, r.headers, r.value, r.timestamp)
+        for r, offset in zip(found, (3, 7, 8), strict=True)
     )
     async with context.pool.acquire() as connection:
         await store.insert_position(connection, group="kit-toy", place=place, cluster_id="test", offset=2)

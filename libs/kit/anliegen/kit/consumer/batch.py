@@ -25,7 +25,7 @@ NOT_YET_RETRY = timedelta(milliseconds=200)
 
 
 class PositionLost(Exception):
-    """Another worker moved this position: the partition is not ours any more. Reload and go on from what stands there."""
+    """Another worker moved this position, so the partition is not ours any more: go on from what stands there."""
 
 
 @dataclass(frozen=True, slots=True)

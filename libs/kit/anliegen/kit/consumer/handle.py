@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from anliegen.events import JourneysMerged, JourneysSplit
+from anliegen.events import JourneyEvent, JourneysMerged, JourneysSplit
 
 from .. import links
 from ..handlers import AnyDelivery, Handler, Handlers
@@ -18,7 +18,7 @@ async def lock_for(tx: Transaction, handlers: Handlers, deliveries: Sequence[Any
     over_person = {
         delivery.event.journey_id
         for delivery in deliveries
-        if hasattr(delivery.event, "journey_id")
+        if isinstance(delivery.event, JourneyEvent)
         and any(handler.over_person for handler in handlers.for_(delivery.envelope.type, delivery.topic))
     }
     # Whoever makes or removes a link changes who is one person, so it locks their roots like a rule over the person.

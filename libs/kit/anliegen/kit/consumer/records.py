@@ -69,7 +69,7 @@ def delivery_of(event: object, envelope: Envelope, record: Record) -> AnyDeliver
         envelope=envelope,
         payload=record.value or b"",
         topic=record.place.topic,
-        part=record.place.part,
+        partition=record.place.part,
         offset=record.offset,
         lock_keys=tuple(sorted({envelope.key, *lock_keys})),
     )

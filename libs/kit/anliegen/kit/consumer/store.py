@@ -3,7 +3,7 @@
 import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -224,5 +224,5 @@ def _record_of(row: Any) -> Record:
         key=row["key"].encode(),
         headers=tuple((name, base64.b64decode(value)) for name, value in row["headers"]),
         value=row["payload"],
-        timestamp=datetime.min,
+        timestamp=datetime.min.replace(tzinfo=UTC),
     )

@@ -61,7 +61,7 @@ class TestDatabase:
                 left = []
                 for table in tables:
                     try:
-                        await connection.execute(f'DELETE FROM "{table}"')  # noqa: S608 - names from the catalogue
+                        await connection.execute(f'DELETE FROM "{table}"')
                     except asyncpg.ForeignKeyViolationError:
                         left.append(table)
                 if len(left) == len(tables):
@@ -75,7 +75,7 @@ class TestDatabase:
             wanted = tables or tuple(set(await _tables(connection)) - set(await _kit_tables(connection)))
             found = {}
             for table in sorted(wanted):
-                rows = await connection.fetch(f'SELECT * FROM "{table}"')  # noqa: S608 - names from the catalogue
+                rows = await connection.fetch(f'SELECT * FROM "{table}"')
                 plain = [{name: value for name, value in row.items() if name not in without} for row in rows]
                 found[table] = sorted(plain, key=repr)
             return found
