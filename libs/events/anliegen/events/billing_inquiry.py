@@ -20,10 +20,26 @@ class InquiryOpened(CaseEvent, type="billing_inquiry.inquiry_opened.v1"):
     """Which people should see it: 1 is everybody, 3 the top staff."""
     invoice_number: str | None = Field(default=None, max_length=60)
     """As the customer or an agent named it."""
+    continues: UUID | None = None
+    """The settled case that this one goes on from, where the customer came back too late to reopen it."""
 
 
 class InquiryFollowedUp(CaseEvent, type="billing_inquiry.inquiry_followed_up.v1"):
     """The customer came back to an open inquiry."""
+
+
+class InquiryTaken(CaseEvent, type="billing_inquiry.inquiry_taken.v1"):
+    """A person took the inquiry and works on it."""
+
+    taken_by: str = Field(max_length=200)
+    """Who took it: the agent's id."""
+
+
+class InvoiceNamed(CaseEvent, type="billing_inquiry.invoice_named.v1"):
+    """It became known which invoice the inquiry is about."""
+
+    invoice_number: str = Field(max_length=60)
+    """As an agent named it."""
 
 
 class InquiryAnswered(CaseEvent, type="billing_inquiry.inquiry_answered.v1"):
@@ -40,6 +56,10 @@ class InquiryResolved(CaseEvent, type="billing_inquiry.inquiry_resolved.v1"):
 
     resolution: str = Field(max_length=40)
     """`accepted`, `no_objection` or `withdrawn`."""
+
+
+class InquiryClosed(CaseEvent, type="billing_inquiry.inquiry_closed.v1"):
+    """Nobody came back to the settled inquiry."""
 
 
 class InquiryReopened(CaseEvent, type="billing_inquiry.inquiry_reopened.v1"):

@@ -18,10 +18,19 @@ class QuestionOpened(CaseEvent, type="helpdesk.question_opened.v1"):
     """As triage set it: `low`, `normal`, `high` or `urgent`."""
     tier: int = 1
     """Which people should see it: 1 is everybody, 3 the top staff."""
+    continues: UUID | None = None
+    """The settled case that this one goes on from, where the customer came back too late to reopen it."""
 
 
 class QuestionFollowedUp(CaseEvent, type="helpdesk.question_followed_up.v1"):
     """The customer came back to an open question."""
+
+
+class QuestionTaken(CaseEvent, type="helpdesk.question_taken.v1"):
+    """A person took the question and works on it."""
+
+    taken_by: str = Field(max_length=200)
+    """Who took it: the agent's id."""
 
 
 class QuestionAnswered(CaseEvent, type="helpdesk.question_answered.v1"):
@@ -38,6 +47,10 @@ class QuestionResolved(CaseEvent, type="helpdesk.question_resolved.v1"):
 
     resolution: str = Field(max_length=40)
     """`accepted`, `no_objection` or `withdrawn`."""
+
+
+class QuestionClosed(CaseEvent, type="helpdesk.question_closed.v1"):
+    """Nobody came back to the settled question."""
 
 
 class QuestionReopened(CaseEvent, type="helpdesk.question_reopened.v1"):
