@@ -47,6 +47,8 @@ class Settings(BaseSettings):
     files_url: str = "file:///tmp/anliegen-files"
     """The object store for files: `file:///…` or `s3://bucket/prefix`."""
     cors_origins: list[str] = []
+    trusted_proxies: str = ""
+    """Addresses or networks, separated by commas, whose `X-Forwarded-For` tells the caller's address."""
     otlp_endpoint: str = ""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     drain_seconds: float = Field(default=0.0, ge=0)

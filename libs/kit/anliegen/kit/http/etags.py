@@ -4,6 +4,7 @@ import re
 from typing import Annotated
 
 from fastapi import Depends, Header, Request
+from fastapi.dependencies.models import Dependant
 from starlette.responses import Response
 
 from ..errors import Malformed, PreconditionRequired
@@ -94,3 +95,8 @@ def not_modified(response: Response) -> Response:
 
 
 _KEPT_BY_304 = frozenset({"etag", "cache-control", "content-location", "date", "expires", "vary", "link"})
+
+
+def needs_if_match(dependant: Dependant) -> bool:
+    """Whether a route takes `IfMatch`."""
+    return any(inner.call is _if_match or needs_if_match(inner) for inner in dependant.dependencies)

@@ -95,7 +95,7 @@ class Route(APIRoute):
         rules = self.rules
         known = frozenset(field.alias for field in _query_fields(self.dependant))
         reads_json = self.body_field is not None and not isinstance(self.body_field.field_info, params.Form)
-        is_read = "GET" in self.methods
+        is_read = "GET" in (self.methods or ())
 
         async def guarded(request: Request) -> Response:
             scope = request.scope

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -13,6 +13,7 @@ from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from ..errors import TooManyRequests
+from ..telemetry import metrics
 from .rates import address_of
 from .scope import PRINCIPAL
 
@@ -49,8 +50,11 @@ class StreamEvent:
 class Streams:
     """The open streams of one application."""
 
-    def __init__(self, *, most_per_caller: int = MOST_PER_CALLER, heartbeat: float = HEARTBEAT_SECONDS) -> None:
+    def __init__(
+        self, *, service: str, most_per_caller: int = MOST_PER_CALLER, heartbeat: float = HEARTBEAT_SECONDS
+    ) -> None:
         self.heartbeat = heartbeat
+        self._gauge = metrics.streams_open.labels(service)
         self._most = most_per_caller
         self._open: Counter[str] = Counter()
         self._closing = asyncio.Event()
@@ -69,22 +73,25 @@ class Streams:
         if self._open[caller] >= self._most:
             raise TooManyStreams
         self._open[caller] += 1
+        self._gauge.inc()
 
     def leave(self, caller: str) -> None:
         """One stream less."""
+        self._gauge.dec()
         self._open[caller] -= 1
         if self._open[caller] <= 0:
             del self._open[caller]
 
-    async def lines(self, events: AsyncIterator[StreamEvent]) -> AsyncIterator[bytes]:
+    async def lines(self, events: AsyncIterator[StreamEvent]) -> AsyncGenerator[bytes, None]:
         """What goes over the wire, until the events end, the caller leaves or the process shuts down."""
         yield f"retry: {RETRY_MILLISECONDS}\n\n".encode()
         closing = asyncio.ensure_future(self._closing.wait())
         upcoming: asyncio.Future[StreamEvent] | None = None
         try:
             while not closing.done():
-                upcoming = upcoming or asyncio.ensure_future(anext(events))  # type: ignore[arg-type]
-                await asyncio.wait({upcoming, closing}, timeout=self.heartbeat, return_when=asyncio.FIRST_COMPLETED)
+                upcoming = upcoming or asyncio.ensure_future(anext(events))
+                waiting: set[asyncio.Future[Any]] = {upcoming, closing}
+                await asyncio.wait(waiting, timeout=self.heartbeat, return_when=asyncio.FIRST_COMPLETED)
                 if upcoming.done():
                     try:
                         yield upcoming.result().encode()
@@ -123,7 +130,7 @@ class EventStream(StreamingResponse):
             await super().__call__(scope, receive, send)
         finally:
             self._streams.leave(self._caller)
-            await self._lines.aclose()  # type: ignore[attr-defined]
+            await self._lines.aclose()
 
 
 async def _last_event_id(

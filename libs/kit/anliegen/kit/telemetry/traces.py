@@ -6,13 +6,13 @@ has valid ids, so that `traceparent` always travels and every log line and probl
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any, Protocol
 
 from opentelemetry import context as current_context
 from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, SpanKind, StatusCode, Tracer, TraceState
+from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, SpanKind, StatusCode, Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from anliegen.events import Envelope
@@ -146,72 +146,79 @@ def failed(span: Span, error_type: str) -> None:
         span.set_status(StatusCode.ERROR)
 
 
+class Delivered(Protocol):
+    """A delivery as the consumer knows it."""
+
+    @property
+    def envelope(self) -> Envelope: ...
+    @property
+    def topic(self) -> str: ...
+    @property
+    def partition(self) -> int: ...
+
+
 @contextmanager
-def consumer_span(
-    envelopes: Envelope | Sequence[Envelope],
-    *,
-    service: str,
-    topic: str,
-    group: str,
-    partition: int | None = None,
-    version: str = "",
-) -> Iterator[Span]:
+def consumer_span(deliveries: Sequence[Delivered], *, group: str, handler: str = "") -> Iterator[Span]:
     """The span `process <topic>` of one event or of a batch, current for as long as the handler runs.
 
-    One event: the producer's span is the parent, so a trace runs from the first request to the last effect. A batch:
-    a trace of its own with a link to each producer's span (OpenTelemetry's messaging conventions).
+    One event: the producer's span is the parent, so a trace runs from the first request to the last effect, and log
+    lines name the event. A batch: a trace of its own with a link to each producer's span (OpenTelemetry's messaging
+    conventions).
     """
-    events = [envelopes] if isinstance(envelopes, Envelope) else list(envelopes)
-    alone = len(events) == 1
-    tracer = tracing.tracer(service, version)
-    parent = extract(events[0].traceparent, events[0].tracestate) if alone else Context()
-    links: list[Link] = []
-    attributes: dict[str, Any] = {}
-    if isinstance(tracer, Tracer):
-        attributes = _messaging(topic, group, partition, events)
-        links = [] if alone else _links(events)
-    with active(
-        tracer.start_span(
-            f"process {topic}", context=parent, kind=SpanKind.CONSUMER, attributes=attributes, links=links
-        )
-    ) as span:
+    tracer = tracing.tracer(group)
+    first = deliveries[0].envelope
+    alone = len(deliveries) == 1
+    topics = dict.fromkeys(delivery.topic for delivery in deliveries)
+    parent = extract(first.traceparent, first.tracestate) if alone else Context()
+    attributes: dict[str, Any] | None = None
+    links: list[Link] | None = None
+    if not isinstance(tracer, SilentTracer):
+        attributes = _messaging(deliveries, list(topics), group, handler)
+        links = None if alone else _links(deliveries)
+    span = tracer.start_span(
+        f"process {' '.join(topics)}", context=parent, kind=SpanKind.CONSUMER, attributes=attributes, links=links
+    )
+    with active(span), _fields_of(first) if alone else nullcontext():
         yield span
 
 
-def _messaging(topic: str, group: str, partition: int | None, events: Sequence[Envelope]) -> dict[str, Any]:
+def _fields_of(envelope: Envelope) -> AbstractContextManager[None]:
+    from . import logs
+
+    return logs.fields(event_id=str(envelope.id), correlation_id=envelope.correlationid or str(envelope.id))
+
+
+def _messaging(deliveries: Sequence[Delivered], topics: list[str], group: str, handler: str) -> dict[str, Any]:
     attributes: dict[str, Any] = {
         "messaging.system": "kafka",
         "messaging.operation.name": "process",
         "messaging.operation.type": "process",
-        "messaging.destination.name": topic,
         "messaging.consumer.group.name": group,
     }
-    if partition is not None:
-        attributes["messaging.destination.partition.id"] = str(partition)
-    if len(events) == 1:
-        event = events[0]
-        attributes["messaging.message.id"] = str(event.id)
-        attributes["cloudevents.event_id"] = str(event.id)
-        attributes["cloudevents.event_type"] = event.type
-        attributes["cloudevents.event_source"] = event.source
-        if event.correlationid:
-            attributes["messaging.message.conversation_id"] = event.correlationid
-    else:
-        attributes["messaging.batch.message_count"] = len(events)
+    if handler:
+        attributes["code.function.name"] = handler
+    if len(topics) == 1:
+        attributes["messaging.destination.name"] = topics[0]
+        partitions = {delivery.partition for delivery in deliveries}
+        if len(partitions) == 1:
+            attributes["messaging.destination.partition.id"] = str(partitions.pop())
+    if len(deliveries) > 1:
+        attributes["messaging.batch.message_count"] = len(deliveries)
+        return attributes
+    event = deliveries[0].envelope
+    attributes["messaging.message.id"] = attributes["cloudevents.event_id"] = str(event.id)
+    attributes["messaging.message.conversation_id"] = event.correlationid or str(event.id)
+    attributes["cloudevents.event_type"] = event.type
+    attributes["cloudevents.event_source"] = event.source
     return attributes
 
 
-def _links(events: Sequence[Envelope]) -> list[Link]:
-    contexts = (trace.get_current_span(extract(e.traceparent, e.tracestate)).get_span_context() for e in events)
+def _links(deliveries: Sequence[Delivered]) -> list[Link]:
+    parents = (extract(d.envelope.traceparent, d.envelope.tracestate) for d in deliveries)
+    contexts = (trace.get_current_span(parent).get_span_context() for parent in parents)
     return [Link(context) for context in contexts if context.is_valid]
 
 
 def server_context(headers: Mapping[str, str]) -> Context:
     """The caller's context from the headers of a request."""
     return extract(headers.get("traceparent"), headers.get("tracestate"))
-
-
-__all__ = [
-    "SilentTracer", "Span", "SpanKind", "TraceState", "Tracing", "active", "consumer_span", "current_ids",
-    "current_trace_id", "extract", "failed", "inject", "server_context", "setup", "tracing",
-]  # fmt: skip

@@ -1,0 +1,46 @@
+"""A worker's own small port: health and metrics, for those who run it."""
+
+import asyncio
+from collections.abc import Sequence
+
+import uvicorn
+from starlette.applications import Starlette
+
+from ..health import LoopLag
+from ..service import Context
+
+
+class QuietServer(uvicorn.Server):
+    """uvicorn beside other work: the signals belong to the worker."""
+
+    def capture_signals(self):  # type: ignore[no-untyped-def]
+        """Leave the signals alone."""
+        from contextlib import nullcontext
+
+        return nullcontext()
+
+
+def worker_app(contexts: Sequence[Context], lag: LoopLag) -> Starlette:
+    """`/livez`, `/readyz`, `/startupz` and `/metrics` of a worker."""
+    from ..http.health import Health
+    from ..http.infrastructure import infrastructure_routes
+    from ..http.problems import HANDLERS
+
+    health = Health(lambda: list(contexts), lag)
+    wanted = {"/livez", "/readyz", "/startupz", "/metrics"}
+    routes = [route for route in infrastructure_routes(health, dict) if route.path in wanted]
+    return Starlette(routes=routes, exception_handlers=HANDLERS)
+
+
+async def serve_worker_port(port: int, contexts: Sequence[Context], lag: LoopLag, *, host: str = "127.0.0.1") -> None:
+    """Serve until cancelled."""
+    config = uvicorn.Config(
+        worker_app(contexts, lag), host=host, port=port, http="httptools", lifespan="off", log_config=None,
+        access_log=False, server_header=False,
+    )  # fmt: skip
+    server = QuietServer(config)
+    try:
+        await server.serve()
+    except asyncio.CancelledError:
+        server.should_exit = True
+        raise
