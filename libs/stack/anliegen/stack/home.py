@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hmac
 import json
 import os
 import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from anliegen.stack.errors import StackError
 
@@ -56,6 +58,25 @@ class Secrets:
         except FileNotFoundError:
             return {}
         return known
+
+
+class SecretSource(Protocol):
+    """Where passwords come from."""
+
+    def get(self, name: str) -> str:
+        """The secret of this name, 64 hexadecimal characters."""
+        ...
+
+
+@dataclass(frozen=True)
+class DerivedSecrets:
+    """Secrets that follow from one other secret, for a server that is used from several places without a home."""
+
+    root: str = field(repr=False)
+
+    def get(self, name: str) -> str:
+        """The secret of this name, 64 hexadecimal characters."""
+        return hmac.new(self.root.encode(), name.encode(), "sha256").hexdigest()
 
 
 @contextlib.contextmanager
@@ -116,6 +137,14 @@ class Home:
     @property
     def mailbox(self) -> Path:
         return self.root / "mailbox"
+
+    @property
+    def issuer_key(self) -> Path:
+        return self.root / "issuer-key.json"
+
+    @property
+    def state(self) -> Path:
+        return self.root / "stack.json"
 
     @property
     def files(self) -> Path:

@@ -67,7 +67,8 @@ def fetch_jars(
     """Have every jar in the folder, right to the last bit, and return the folder.
 
     `progress`, if given, is told how many of how many are there. `source` gives the path of a jar's file, from the
-    user's Maven cache or from the network. A file with a wrong checksum is deleted and fetched once more. Raises StackError.
+    user's Maven cache or from the network. A file with a wrong checksum is deleted and fetched once more. Raises
+    StackError.
     """
     jars = jars or listed()
     folder = kafka_folder(jars)

@@ -131,10 +131,10 @@ async def _make_topics(bootstrap: str, topics: Sequence[Topic], patience: float,
         while True:
             client = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=10_000)
             try:
-                await client.start()  # type: ignore[no-untyped-call]
+                await client.start()
                 known = set(await client.list_topics())
                 wanted = [
-                    NewTopic(topic.name, topic.partitions, 1, topic_configs=topic.config)  # type: ignore[no-untyped-call]
+                    NewTopic(topic.name, topic.partitions, 1, topic_configs=topic.config)
                     for topic in topics
                     if topic.name not in known
                 ]
@@ -154,7 +154,7 @@ async def _make_topics(bootstrap: str, topics: Sequence[Topic], patience: float,
                     ) from not_yet
                 await asyncio.sleep(0.05)
             finally:
-                await client.close()  # type: ignore[no-untyped-call]
+                await client.close()
     finally:
         logger.setLevel(level)
 

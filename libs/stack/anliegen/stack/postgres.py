@@ -6,27 +6,24 @@ import contextlib
 import os
 import shutil
 import signal
-import stat
 import subprocess
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from secrets import token_hex
-from tempfile import gettempdir
 from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit, urlunsplit
 
 import psutil
 
 from anliegen.stack.accounts import Account, unprivileged
 from anliegen.stack.errors import StackError
-from anliegen.stack.home import Secrets
+from anliegen.stack.home import DerivedSecrets, Secrets, SecretSource
 from anliegen.stack.ports import LOOPBACK, any_free, is_free
 from anliegen.stack.processes import MARK, end, launch, shorten, tail
+from anliegen.stack.sockets import make_socket_folder, remove_socket_folder
 
 SUPERUSER = "postgres"
-LONGEST_SOCKET_PATH = 107 - len("/.s.PGSQL.65535")  # bytes; the kernel's limit less the file's name
 START_PATIENCE = 60.0  # seconds; recovery after a crash reads up to max_wal_size of log
 STOP_PATIENCE = 30.0  # seconds
 
@@ -60,7 +57,7 @@ class PostgresServer:
     """
 
     address: str
-    secrets: Secrets
+    secrets: SecretSource
     pid: int | None = None
     port: int | None = None
     data: Path | None = None
@@ -124,7 +121,7 @@ def start_postgres(
     port: int | None = None,
     log: Path | None = None,
     settings: Mapping[str, str] | None = None,
-    secrets: Secrets | None = None,
+    secrets: SecretSource | None = None,
     mark: str | None = None,
     durable: bool = True,
 ) -> PostgresServer:
@@ -144,7 +141,7 @@ def start_postgres(
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
     account = unprivileged(folder=data, program=programs() / "postgres")
     _initialise(data, secrets=secrets, account=account, durable=durable)
-    socket = _make_socket_folder(data, account)
+    socket = make_socket_folder(data, account)
     shorten(log)
     deadline = time.monotonic() + START_PATIENCE
     while True:
@@ -168,6 +165,19 @@ def start_postgres(
         time.sleep(0.2)
 
 
+def server_at(address: str, secrets: SecretSource | None = None) -> PostgresServer:
+    """A server of the user's own, by the address of a role that may make databases and roles.
+
+    Without `secrets` the roles' passwords follow from the address, so that all who use the server agree on them.
+    """
+    parts = urlsplit(address)
+    if parts.scheme not in {"postgresql", "postgres"} or not (parts.netloc or parts.query):
+        raise StackError(
+            "The address of your PostgreSQL is not one: write postgresql://user:password@host:5432/postgres"
+        )
+    return PostgresServer(address, secrets or DerivedSecrets(address))
+
+
 def stop_postgres(data: Path, *, log: Path | None = None) -> None:
     """End the server whose files are below `data`, and leave no shared memory or socket of it behind.
 
@@ -182,9 +192,7 @@ def stop_postgres(data: Path, *, log: Path | None = None) -> None:
     if pid is not None:
         # SIGINT is PostgreSQL's "fast" shutdown: sessions are cut, a checkpoint is made.
         end(psutil.Process(pid), patience=STOP_PATIENCE, first=signal.SIGINT)
-    if (folder := _temporary_socket_folder(data.resolve())) is not None:
-        shutil.rmtree(folder, ignore_errors=True)
-        (data / "socket-folder").unlink(missing_ok=True)
+    remove_socket_folder(data.resolve())
 
 
 def postmaster(cluster: Path) -> int | None:
@@ -199,7 +207,7 @@ def postmaster(cluster: Path) -> int | None:
     return None
 
 
-def _initialise(data: Path, *, secrets: Secrets, account: Account | None, durable: bool) -> None:
+def _initialise(data: Path, *, secrets: SecretSource, account: Account | None, durable: bool) -> None:
     """Make the first files, in a folder that gets its name only when they are complete."""
     cluster, unfinished, password = data / "cluster", data / "cluster.unfinished", data / "password"
     if cluster.is_dir():
@@ -258,34 +266,10 @@ def _becomes_ready(pid: int, cluster: Path, deadline: float) -> bool:
     return False
 
 
-def _server(data: Path, pid: int, *, log: Path, secrets: Secrets) -> PostgresServer:
+def _server(data: Path, pid: int, *, log: Path, secrets: SecretSource) -> PostgresServer:
     lines = (data / "cluster" / "postmaster.pid").read_text().splitlines()
     port, socket = int(lines[3]), lines[4].strip()
     password = quote(secrets.get("postgres_superuser"), safe="")
     where = urlencode({"host": socket, "port": str(port)}, safe="/")
     address = f"postgresql://{SUPERUSER}:{password}@/postgres?{where}"
     return PostgresServer(address, secrets, pid=pid, port=port, data=data, log=log)
-
-
-def _make_socket_folder(data: Path, account: Account | None) -> Path:
-    """The folder for the Unix socket: beside the data, or a short temporary one where that path is too long."""
-    folder = data / "socket"
-    if len(os.fsencode(folder)) > LONGEST_SOCKET_PATH:
-        folder = _temporary_socket_folder(data) or Path(gettempdir()) / f"anliegen-{token_hex(8)}"
-        # Noted before it is made, so that it is found and removed whatever happens in between.
-        (data / "socket-folder").write_text(str(folder))
-    folder.mkdir(mode=0o700, exist_ok=True)
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid not in {os.geteuid(), account.uid if account else os.geteuid()}:
-        raise StackError(
-            f"The folder {folder} belongs to somebody else. Remove {data / 'socket-folder'} and try again."
-        )
-    if account is not None:
-        account.own(folder)
-    return folder
-
-
-def _temporary_socket_folder(data: Path) -> Path | None:
-    with contextlib.suppress(FileNotFoundError):
-        return Path((data / "socket-folder").read_text())
-    return None

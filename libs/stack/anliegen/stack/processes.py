@@ -205,6 +205,12 @@ def shorten(log: Path) -> None:
             file.write(kept)
 
 
+def shorten_all(folder: Path) -> None:
+    """`shorten` for every log in a folder."""
+    for log in folder.glob("*.log"):
+        shorten(log)
+
+
 def tail(log: Path, lines: int = 15, *, since: int = 0) -> str:
     """The last lines of a log, for an error message; `since` is the byte from which on it is of interest."""
     with contextlib.suppress(FileNotFoundError), log.open("rb") as file:

@@ -1,0 +1,1 @@
+"""What belongs to others in production: a mail server, an identity provider, the providers of channels."""
