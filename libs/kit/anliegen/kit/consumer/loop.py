@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, NoOffsetForPartitionError
 from aiokafka.structs import ConsumerRecord
 
 from .. import backoff, kafka
@@ -42,6 +42,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         self._next: dict[Place, int] = {}
         self._idle = asyncio.Event()
         self._idle.set()
+        self._settled = asyncio.Event()
         self._draining = False
         self._failure: Exception | None = None
         self._cluster_id = ""
@@ -78,9 +79,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
     async def _loop(self) -> None:
         attempt = 0
         while True:
-            if self._failure is not None:
-                raise self._failure
-            polled = await self._kafka.getmany(timeout_ms=POLL_MILLISECONDS, max_records=BATCH)
+            polled = await self._poll()
             if self._draining:
                 continue
             self._idle.clear()
@@ -102,6 +101,19 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
             else:
                 await asyncio.sleep(backoff.delay(attempt))
                 attempt += 1
+
+    async def _poll(self) -> dict[TopicPartition, list[ConsumerRecord]]:
+        try:
+            polled: dict[TopicPartition, list[ConsumerRecord]] = await self._kafka.getmany(
+                timeout_ms=POLL_MILLISECONDS, max_records=BATCH
+            )
+        except NoOffsetForPartitionError:
+            # The client looks for an offset while our positions are still being read; `_reload` will tell it.
+            await self._settled.wait()
+            polled = {}
+        if self._failure is not None:
+            raise self._failure
+        return polled
 
     async def _finish(self, polled: dict[TopicPartition, list[ConsumerRecord]]) -> bool:
         """Take what was polled; False where trouble that passes stopped it, with everything sought back."""
@@ -161,6 +173,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         """Finish what is under way, as long as the group waits for us; then forget these partitions."""
         del revoked
         self._draining = True
+        self._settled.clear()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._idle.wait(), timeout=0.6 * REBALANCE_MILLISECONDS / 1000)
         self._next.clear()
@@ -173,6 +186,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         except Exception as problem:
             self._failure = problem
         self._draining = False
+        self._settled.set()
 
     async def _reload(self, places: Iterable[Place]) -> None:
         places = list(places)

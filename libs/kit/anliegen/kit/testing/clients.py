@@ -34,7 +34,7 @@ SCOPES["administrator"] = f"{SCOPES['supervisor']} admin:*"
 @cache
 def signing_key() -> OKPKey:
     """The key that signs tokens in this test run."""
-    return OKPKey.generate_key("Ed25519", {"kid": KEY_ID, "use": "sig", "alg": "EdDSA"}, private=True)
+    return OKPKey.generate_key("Ed25519", {"kid": KEY_ID, "use": "sig", "alg": "Ed25519"}, private=True)
 
 
 @cache
@@ -61,11 +61,11 @@ def token(role: str, *, scopes: str | None = None, **claims: Any) -> str:
         "scope": SCOPES.get(role, "") if scopes is None else scopes,
         **claims,
     }
-    header = {"alg": "EdDSA", "kid": KEY_ID}
+    header = {"alg": "Ed25519", "kid": KEY_ID}
     given = {
         name: str(value) if isinstance(value, UUID) else value for name, value in content.items() if value is not None
     }
-    return jwt.encode(header, given, signing_key(), algorithms=["EdDSA"])
+    return jwt.encode(header, given, signing_key(), algorithms=["Ed25519"])
 
 
 class TestClient:

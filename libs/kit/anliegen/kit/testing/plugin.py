@@ -1,5 +1,6 @@
 """The pytest plugin. A test below `services/<name>/tests` gets the fixtures of that service."""
 
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -183,3 +184,21 @@ async def client(context: "Context") -> "AsyncIterator[TestClient]":
 
     async with open_client(context) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[str]":
+    """The bootstrap address of a real Kafka with the manifest's topics: ANLIEGEN_TEST_KAFKA, else an embedded one."""
+    from anliegen.events.topics import manifest
+    from anliegen.stack.kafka import make_topics, start_kafka
+
+    given = os.environ.get("ANLIEGEN_TEST_KAFKA")
+    if given:
+        make_topics(given, manifest("development"))
+        yield given
+        return
+    server = start_kafka(tmp_path_factory.mktemp("kafka"), topics=manifest("development"))
+    try:
+        yield server.bootstrap
+    finally:
+        server.stop()

@@ -1,0 +1,153 @@
+"""Relay and consumer on the real Kafka: what was committed arrives, once and in order, whoever stops in between."""
+
+import asyncio
+import contextlib
+from collections import defaultdict
+from uuid import uuid4
+
+import pytest
+
+from anliegen.events import ContactReceived
+from anliegen.events.builders import build
+from anliegen.kit.consumer.loop import Consumer, PositionOutOfRange
+from anliegen.kit.relay import Relay
+from anliegen.kit.worker import run_parts
+
+
+@pytest.fixture
+def settings_overrides(kafka) -> dict[str, object]:
+    return {"kafka_bootstrap": kafka}
+
+
+@pytest.fixture
+async def at_the_end(context, kafka):
+    """Positions at the end of what earlier tests left in the log."""
+    from aiokafka import AIOKafkaConsumer, TopicPartition
+
+    from anliegen.kit.consumer import store
+    from anliegen.kit.consumer.records import Place
+    from anliegen.kit.kafka import get_cluster_id
+
+    cluster_id = await get_cluster_id(context.settings)
+    client = AIOKafkaConsumer(bootstrap_servers=kafka)
+    await client.start()
+    partitions = [TopicPartition(topic, part) for topic in context.service.handlers.topics for part in range(6)]
+    ends = await client.end_offsets(partitions)
+    await client.stop()
+    async with context.pool.acquire() as connection:
+        for partition, offset in ends.items():
+            await store.insert_position(
+                connection, group="kit-toy", place=Place(*partition), cluster_id=cluster_id, offset=offset
+            )
+
+
+@contextlib.asynccontextmanager
+async def running(*parts):
+    tasks = [asyncio.create_task(part) for part in parts]
+    try:
+        yield tasks
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def write(begin, journeys, texts) -> None:
+    for text in texts:
+        async with begin() as tx:
+            await tx.lock(*journeys)
+            for journey in journeys:
+                tx.publish(build(ContactReceived, journey_id=journey, text=f"{journeys.index(journey)}:{text}"))
+
+
+async def until(condition, *, seconds: float = 20.0) -> None:
+    async with asyncio.timeout(seconds):
+        while not await condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+
+
+def in_order(texts: list[str]) -> dict[str, list[int]]:
+    found = defaultdict(list)
+    for text in texts:
+        journey, _, n = text.partition(":")
+        found[journey].append(int(n))
+    return found
+
+
+async def test_what_is_committed_arrives_once_and_in_order(context, begin, ledger, count, at_the_end) -> None:
+    journeys = [uuid4() for _ in range(7)]
+
+    async def all_there() -> bool:
+        return len(await ledger()) >= 7 * 30
+
+    async with running(Relay(context).run(), Consumer(context).run()):
+        await write(begin, journeys, range(30))
+        await until(all_there)
+        await asyncio.sleep(0.2)
+    assert in_order(await ledger()) == {str(n): list(range(30)) for n in range(7)}
+    async with context.pool.acquire() as connection:
+        assert await connection.fetchval("SELECT count(*) FROM outbox WHERE topic = 'anliegen.intake.words'") == 0
+
+
+async def test_consumers_and_relays_that_stop_and_start_lose_and_double_nothing(
+    context, begin, ledger, at_the_end
+) -> None:
+    journeys = [uuid4() for _ in range(5)]
+    writing = asyncio.create_task(write(begin, journeys, range(80)))
+
+    async def all_there() -> bool:
+        return len(await ledger()) >= 5 * 80
+
+    for pause in (0.3, 0.5, 0.7):
+        async with running(Relay(context).run(), Consumer(context).run()):
+            await asyncio.sleep(pause)
+    await writing
+    async with running(Relay(context).run(), Consumer(context).run()):
+        await until(all_there)
+        await asyncio.sleep(0.3)
+    assert in_order(await ledger()) == {str(n): list(range(80)) for n in range(5)}
+
+
+async def test_one_relay_leads_and_another_takes_over(context, begin, count) -> None:
+    first, second = Relay(context), Relay(context)
+
+    async def empty() -> bool:
+        return await count("outbox") == 0
+
+    async def one_leads() -> bool:
+        return first.leads or second.leads
+
+    async with running(first.run(), second.run()) as (task, other):
+        await until(one_leads)
+        await asyncio.sleep(0.3)
+        assert first.leads != second.leads
+        leader, standby = (task, second) if first.leads else (other, first)
+        leader.cancel()
+        await write(begin, [uuid4()], range(3))
+
+        async def taken_over() -> bool:
+            return standby.leads and await empty()
+
+        await until(taken_over)
+
+
+async def test_a_position_of_another_cluster_stops_the_consumer(context, at_the_end) -> None:
+    async with context.pool.acquire() as connection:
+        await connection.execute("UPDATE consumer_position SET cluster_id = 'another'")
+    with pytest.raises(PositionOutOfRange):
+        async with asyncio.timeout(20):
+            await Consumer(context).run()
+
+
+async def test_a_worker_with_all_parts_delivers_within_a_moment(context, begin, ledger, at_the_end) -> None:
+    async def ready() -> bool:
+        parts = context.health.parts
+        return context.health.last_poll is not None and "relay" in parts and parts["relay"].running
+
+    async def there() -> bool:
+        return len(await ledger()) == 1
+
+    async with running(run_parts(context)):
+        await until(ready)
+        await write(begin, [uuid4()], [1])
+        await until(there, seconds=5)
