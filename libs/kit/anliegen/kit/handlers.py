@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
-from anliegen.events import Envelope, Event, registry
+from anliegen.events import Envelope, Event, JourneysMerged, JourneysSplit, registry
 
 if TYPE_CHECKING:
     from .transaction import Transaction
@@ -66,7 +66,8 @@ class Handlers:
         self.projection = projection
         self.attempts = attempts
         self.policy = policy
-        self._table: dict[str, list[Handler]] = {}
+        # Every service follows merges and splits (`links.py`), whether or not it handles anything else of intake's.
+        self._table: dict[str, list[Handler]] = {cls.event_type: [] for cls in (JourneysMerged, JourneysSplit)}
         self._every: list[Handler] = []
         self._every_topics: tuple[str, ...] = ()
 

@@ -15,6 +15,7 @@ from . import database
 from .clock import Clock, SystemClock
 from .handlers import Handlers
 from .health import Health
+from .heavy import HeavyWork
 from .notifier import Notifier
 from .settings import Settings, address_for, load
 from .timers import Timers
@@ -77,6 +78,8 @@ class Context:
     clock: Clock
     notifier: Notifier
     health: Health
+    heavy: HeavyWork = field(default_factory=HeavyWork)
+    """Where work that takes more than 5 ms of CPU is done, outside any transaction."""
     resources: dict[str, Any] = field(default_factory=dict)
 
 
@@ -125,4 +128,5 @@ async def open_context(
                 async with service.lifespan(context):
                     yield context
         finally:
+            context.heavy.close()
             await notifier.close()

@@ -90,6 +90,11 @@ def make_service(toy: Toy, *, projection: bool = False, attempts: int = 3, polic
 
 
 @pytest.fixture
+def make_toy_service():
+    return make_service
+
+
+@pytest.fixture
 def service(toy: Toy) -> Service:
     return make_service(toy)
 
