@@ -2,6 +2,7 @@
 
 import hashlib
 import time
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, TypeGuard
@@ -84,7 +85,7 @@ class Authenticator:
 
     async def _verify(self, token: str) -> tuple[Principal, float]:
         from joserfc import jws, jwt
-        from joserfc.errors import JoseError
+        from joserfc.errors import JoseError, SecurityWarning
 
         try:
             header = jws.extract_compact(token.encode()).headers()
@@ -99,7 +100,10 @@ class Authenticator:
         if key is None:
             raise TokenRefused("The bearer token is signed with a key that the issuer does not have.")
         try:
-            claims = jwt.decode(token, key, algorithms=ALGORITHMS).claims
+            with warnings.catch_warnings():
+                # RFC 9864 renames EdDSA to Ed25519; many issuers still write the old name.
+                warnings.simplefilter("ignore", SecurityWarning)
+                claims = jwt.decode(token, key, algorithms=ALGORITHMS).claims
         except (JoseError, ValueError) as problem:
             raise TokenRefused("The bearer token's signature is not right.") from problem
         expires = self._check(claims)

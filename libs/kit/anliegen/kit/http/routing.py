@@ -1,6 +1,6 @@
 """The kit's router. A route checks who asks, how often, what for and how much before anything is parsed or opened."""
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
@@ -8,8 +8,8 @@ from urllib.parse import parse_qsl
 from fastapi import APIRouter as FastAPIRouter
 from fastapi import params
 from fastapi.dependencies.models import Dependant
-from fastapi.dependencies.utils import get_flat_params
 from fastapi.routing import APIRoute
+from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -93,7 +93,7 @@ class Route(APIRoute):
     def get_route_handler(self) -> Handler:
         handler = super().get_route_handler()
         rules = self.rules
-        known = frozenset(field.alias for field in _query_fields(self.dependant))
+        known = frozenset(_query_names(self.dependant))
         reads_json = self.body_field is not None and not isinstance(self.body_field.field_info, params.Form)
         is_read = "GET" in (self.methods or ())
 
@@ -165,9 +165,17 @@ def _uses(dependant: Dependant, call: Callable[..., Any]) -> bool:
     return any(inner.call is call or _uses(inner, call) for inner in dependant.dependencies)
 
 
-def _query_fields(dependant: Dependant) -> list[Any]:
+def _query_names(dependant: Dependant) -> Iterator[str]:
     """Every declared query parameter, those of dependencies and of query models included."""
-    return [field for field in get_flat_params(dependant) if isinstance(field.field_info, params.Query)]
+    for field in dependant.query_params:
+        model = field.field_info.annotation
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            for name, inner in model.model_fields.items():
+                yield str(inner.validation_alias or inner.alias or name)
+        else:
+            yield field.alias
+    for inner_dependant in dependant.dependencies:
+        yield from _query_names(inner_dependant)
 
 
 def check_query(query: bytes, known: frozenset[str]) -> None:
