@@ -2,7 +2,7 @@
 
 from ..principal import Principal
 from ..versions import ANY_VERSION, ExpectedVersion
-from .access import authorize_case, may_see_case
+from .access import authorize_case, authorize_work, may_see_case, works_on
 from .auth import Caller, MaybeCaller
 from .cursors import Cursor, Page, PageRequest, Paging
 from .doors import Doors, doors_of
@@ -34,6 +34,7 @@ __all__ = [
     "StreamEvent",
     "Tx",
     "authorize_case",
+    "authorize_work",
     "body_limit",
     "doors_of",
     "etag",
@@ -47,4 +48,5 @@ __all__ = [
     "rate_limit",
     "requires",
     "set_etag",
+    "works_on",
 ]
