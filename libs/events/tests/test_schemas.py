@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, FormatChecker
 
@@ -78,6 +78,10 @@ def test_whatever_the_schema_allows_is_read_and_written_again(cls: type[Event], 
     schema = schema_of(cls)
     data = choice.draw(data_under(schema, schema.get("$defs", {})))
     validator(cls).validate(data)
+    if "journey_a" in data:
+        # That the smaller id stands first is a rule that a schema cannot say.
+        assume(data["journey_a"] != data["journey_b"])
+        data["journey_a"], data["journey_b"] = sorted((data["journey_a"], data["journey_b"]))
     event = decode(cls.event_type, json.dumps(data).encode())
     assert event is not None
     written = encode(event)

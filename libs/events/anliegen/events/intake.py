@@ -1,9 +1,9 @@
 """What intake announces: contacts, identities, and what became of replies."""
 
-from typing import Annotated
+from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, Field, model_validator
 
 from .base import Event, JourneyEvent, OpenEnum, Part, Task
 
@@ -144,6 +144,13 @@ class JourneysMerged(Event, type="intake.journeys_merged.v1"):
     evidence: str = Field(max_length=100)
     """A code: `verified_customer_number`, `agent_identified` …"""
 
+    @model_validator(mode="after")
+    def _smaller_first(self) -> Self:
+        # The smaller id is the key, so a link's making and its removal are in one stream.
+        if self.journey_a >= self.journey_b:
+            raise ValueError("journey_a is the smaller of two different ids")
+        return self
+
     @property
     def key(self) -> str:
         return str(self.journey_a)
@@ -166,6 +173,13 @@ class JourneysSplit(Event, type="intake.journeys_split.v1"):
     """When the link was removed."""
     reason: str = Field(max_length=100)
     """A code: `agent_separated` …"""
+
+    @model_validator(mode="after")
+    def _smaller_first(self) -> Self:
+        # The smaller id is the key, so a link's making and its removal are in one stream.
+        if self.journey_a >= self.journey_b:
+            raise ValueError("journey_a is the smaller of two different ids")
+        return self
 
     @property
     def key(self) -> str:

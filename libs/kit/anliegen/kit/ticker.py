@@ -50,6 +50,7 @@ async def tick(context: Context) -> bool:
             SELECT (SELECT min(due) FROM parked_keys WHERE grp = $1) AS due_key,
                    (SELECT count(*) FROM parked_keys WHERE grp = $1) AS parked,
                    (SELECT min(coalesce(retry_at, due_at)) FROM timers) AS due_timer,
+                   (SELECT count(*) FROM (SELECT 1 FROM outbox LIMIT 10000) AS first) AS pending,
                    (SELECT extract(epoch FROM clock_timestamp() - created_at)
                     FROM outbox ORDER BY seq LIMIT 1) AS oldest_unsent
             """,
@@ -57,6 +58,7 @@ async def tick(context: Context) -> bool:
         )
     assert row is not None
     metrics.parked_keys.labels(context.service.name).set(row["parked"])
+    metrics.outbox_pending.labels(context.service.name).set(row["pending"])
     metrics.outbox_oldest_unsent.labels(context.service.name).set(float(row["oldest_unsent"] or 0))
     soon = context.clock.wall() + timedelta(seconds=EVERY_SECONDS)
     busy = False

@@ -14,7 +14,7 @@ from anliegen.events.registry import dataschema_of
 
 from . import ids, links, streams
 from .clock import SystemClock
-from .database import Connection
+from .database import ACQUIRE_SECONDS, Connection
 from .principal import Principal
 from .service import Context
 from .telemetry import traces
@@ -30,6 +30,13 @@ class LockOrderBroken(RuntimeError):
 
 class ProjectionPublishes(RuntimeError):
     """A projection cannot publish: it may be run again from any position."""
+
+
+class CauseMissing(RuntimeError):
+    """A handler of lists says for each event which delivery caused it: `tx.publish(event, cause=delivery.envelope)`.
+
+    Without the cause the event would get another id at every repetition.
+    """
 
 
 class EventLost(RuntimeError):
@@ -52,6 +59,7 @@ class Transaction:
         self.wall: datetime = context.clock.wall()
         self.correlation: str | None = None
         self.may_publish = True
+        self.needs_cause = False
         self.outgoing: list[tuple[Event, streams.OutgoingRow]] = []
         self._held: set[str] = set()
         self._ordinals: dict[tuple[UUID, str, str], int] = {}
@@ -105,7 +113,7 @@ class Transaction:
     def publish(self, event: Event, *, cause: Envelope | None = None) -> UUID:
         """Announce a fact; it is written with the state when the transaction ends. Tells the event's id.
 
-        Raises KeyNotLocked, PayloadTooLarge, and ProjectionPublishes. `cause` is needed only in a handler of lists.
+        Raises KeyNotLocked, PayloadTooLarge, ProjectionPublishes, and CauseMissing in a handler of lists.
         """
         if not self.may_publish:
             raise ProjectionPublishes(ProjectionPublishes.__doc__)
@@ -113,6 +121,8 @@ class Transaction:
             raise KeyNotLocked(f"{KeyNotLocked.__doc__} {event.event_type}, key {event.key}.")
         service = self.context.service
         cause = cause or self.cause
+        if cause is None and self.needs_cause:
+            raise CauseMissing(CauseMissing.__doc__)
         event_id = self._id_of(event, cause)
         correlation = (cause.correlationid or str(cause.id)) if cause else (self.correlation or str(event_id))
         if cause is None and self.correlation is None:
@@ -183,9 +193,10 @@ class Transaction:
         if written != len(self.outgoing):
             raise EventLost(f"{EventLost.__doc__} {written} of {len(self.outgoing)}.")
 
-    def handling(self, cause: Envelope | None) -> None:
-        """From here on, what is announced follows from this event."""
+    def handling(self, cause: Envelope | None, *, many: bool = False) -> None:
+        """From here on, what is announced follows from this event, or from the one of `many` that is named."""
         self.cause = cause
+        self.needs_cause = many
 
 
 @asynccontextmanager
@@ -193,7 +204,7 @@ async def begin(
     context: Context, *, principal: Principal | None = None, cause: Envelope | None = None
 ) -> AsyncIterator[Transaction]:
     """Open a transaction; leaving it commits and wakes the relay, an exception rolls all of it back."""
-    async with context.pool.acquire() as connection:
+    async with context.pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
         transaction = connection.transaction()
         await transaction.start()
         try:

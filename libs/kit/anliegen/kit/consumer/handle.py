@@ -61,6 +61,6 @@ async def _handle_one(tx: Transaction, handler: Handler, delivery: AnyDelivery) 
 
 
 async def _handle_many(tx: Transaction, handler: Handler, deliveries: list[AnyDelivery]) -> None:
-    tx.handling(None)
+    tx.handling(None, many=True)
     with traces.consumer_span(deliveries, group=tx.context.service.name, handler=handler.name):
         await handler.call(deliveries, tx)

@@ -40,6 +40,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         self.context = context
         self.group = context.service.name
         self._next: dict[Place, int] = {}
+        self._seen: dict[Place, float] = {}
         self._idle = asyncio.Event()
         self._idle.set()
         self._settled = asyncio.Event()
@@ -116,6 +117,13 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         return polled
 
     async def _finish(self, polled: dict[TopicPartition, list[ConsumerRecord]]) -> bool:
+        try:
+            return await self._take(polled)
+        finally:
+            # Only now: whoever waits for us to be idle forgets our positions next.
+            self._idle.set()
+
+    async def _take(self, polled: dict[TopicPartition, list[ConsumerRecord]]) -> bool:
         """Take what was polled; False where trouble that passes stopped it, with everything sought back."""
         try:
             batch = self._batch_of(polled)
@@ -132,9 +140,8 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
                 await self._reload(self._next)
             self._seek(self._next)
             return False
-        finally:
-            self._idle.set()
         self._next.update({place: end for place, (_, end) in batch.steps.items()})
+        self._seen.update({record.place: record.timestamp.timestamp() for record in batch.records})
         await self._commit(batch)
         return True
 
@@ -159,14 +166,18 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
             log.info("kafka_commit_failed", group=self.group, error=type(problem).__name__)
 
     def _measure(self, *, progress: bool) -> None:
-        lag = 0
+        lag, now = 0, time.time()
+        oldest = now
         for place, following in self._next.items():
             high = self._kafka.highwater(TopicPartition(*place)) or following
             behind = max(0, high - following)
             lag += behind
+            oldest = min(oldest, self._seen.get(place, now)) if behind else oldest
             metrics.consumer_lag_records.labels(self.group, place.topic, str(place.part)).set(behind)
         self.context.health.polled(lag=lag, progress=progress)
-        metrics.consumer_last_poll.labels(self.group).set(time.time())
+        # The next record is not known before it is fetched; the last one taken is a little older, never younger.
+        metrics.consumer_lag_seconds.labels(self.group).set(now - oldest)
+        metrics.consumer_last_poll.labels(self.group).set(now)
 
     # Rebalances -------------------------------------------------------------------------------------------------------
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
