@@ -10,7 +10,9 @@ if TYPE_CHECKING:
     from anliegen.stack.errors import StackError
     from anliegen.stack.home import Home, Secrets
     from anliegen.stack.kafka import KafkaServer, make_topics, start_kafka
+    from anliegen.stack.lifecycle import down, read_stack, reset, running_stack, up
     from anliegen.stack.postgres import PostgresServer, server_at, start_postgres
+    from anliegen.stack.stack import Stack
     from anliegen.stack.throwaway import throwaway_postgres
 
 _HOMES = {
@@ -18,7 +20,9 @@ _HOMES = {
     "errors": ("StackError",),
     "home": ("Home", "Secrets"),
     "kafka": ("KafkaServer", "make_topics", "start_kafka"),
+    "lifecycle": ("down", "read_stack", "reset", "running_stack", "up"),
     "postgres": ("PostgresServer", "server_at", "start_postgres"),
+    "stack": ("Stack",),
     "throwaway": ("throwaway_postgres",),
 }
 _MODULES = {name: module for module, names in _HOMES.items() for name in names}
@@ -28,16 +32,22 @@ __all__ = [
     "KafkaServer",
     "PostgresServer",
     "Secrets",
+    "Stack",
     "StackError",
+    "down",
     "drop_database",
     "make_topics",
     "package_name",
     "prepare_database",
     "prepare_databases",
+    "read_stack",
+    "reset",
+    "running_stack",
     "server_at",
     "start_kafka",
     "start_postgres",
     "throwaway_postgres",
+    "up",
 ]
 
 

@@ -13,7 +13,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,6 +40,7 @@ class ProcessRecord:
     command: list[str]
     port: int | None
     started_at: str
+    fingerprint: str = ""
 
     def process(self) -> psutil.Process | None:
         """The running process this record speaks of; None when it has ended or its number is another's now."""
@@ -77,20 +78,24 @@ class Processes:
         environment: Mapping[str, str],
         port: int | None = None,
         folder: Path | None = None,
+        fingerprint: str = "",
     ) -> ProcessRecord:
         """Start `command` detached with exactly this environment, its output appended to the log of `name`."""
         shorten(self.log(name))
         marked = {**environment, MARK: self.mark(name)}
         pid = launch(command, log=self.log(name), environment=marked, folder=folder)
-        return self.record(name, pid, command, port=port)
+        return self.record(name, pid, command, port=port, fingerprint=fingerprint)
 
-    def record(self, name: str, pid: int, command: Sequence[str], *, port: int | None) -> ProcessRecord:
+    def record(
+        self, name: str, pid: int, command: Sequence[str], *, port: int | None, fingerprint: str = ""
+    ) -> ProcessRecord:
         """Write down that process `pid` is our `name`."""
         try:
             created = psutil.Process(pid).create_time()
         except psutil.Error:
             created = 0.0  # it has ended already; the caller's look at its health will say so
-        record = ProcessRecord(name, pid, created, list(command), port, datetime.now(UTC).isoformat(timespec="seconds"))
+        started_at = datetime.now(UTC).isoformat(timespec="seconds")
+        record = ProcessRecord(name, pid, created, list(command), port, started_at, fingerprint)
         write_private(self.run / f"{name}.json", json.dumps(asdict(record), indent=2) + "\n")
         return record
 
@@ -236,9 +241,3 @@ def _marked_parent(process: psutil.Process, mark: str) -> bool:
 def _reap(pid: int) -> None:
     with contextlib.suppress(OSError):
         os.waitpid(pid, os.WNOHANG)
-
-
-def lines_of(records: Mapping[str, ProcessRecord]) -> Iterator[str]:
-    """One line for each record, for messages."""
-    for name, record in records.items():
-        yield f"{name} (process {record.pid})"

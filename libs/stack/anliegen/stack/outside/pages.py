@@ -9,7 +9,10 @@ from typing import Any
 from anliegen.stack.outside.mailbox import Summary
 
 # Nothing in a mail may run, load or navigate: no scripts at all, styles and pictures from the mail itself alone.
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-src 'self'; base-uri 'none'; form-action 'self'"
+POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-src 'self'; "
+    "base-uri 'none'; form-action 'self'"
+)
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1d2733; --soft: #667384; --line: #e3e8ee; --paper: #fff; --ground: #f4f6f8;
