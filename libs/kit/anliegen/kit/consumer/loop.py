@@ -21,7 +21,7 @@ from .records import Place, Record, wall_time
 log = structlog.get_logger(__name__)
 
 BATCH = 500
-POLL_MILLISECONDS = 500
+POLL_MILLISECONDS = 1_000
 REBALANCE_MILLISECONDS = 60_000
 
 
@@ -66,7 +66,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
             heartbeat_interval_ms=3_000,
             rebalance_timeout_ms=REBALANCE_MILLISECONDS,
             max_poll_interval_ms=300_000,
-            fetch_max_wait_ms=500,
+            fetch_max_wait_ms=1_000,
             max_partition_fetch_bytes=4 * 1024 * 1024,
         )
         self._kafka.subscribe(self.context.service.handlers.topics, listener=self)
