@@ -13,9 +13,9 @@ from typing import Any, ParamSpec, TypeVar
 
 import click
 
+from anliegen.kit.scopes import ROLES
 from anliegen.stack.errors import StackError
 from anliegen.stack.home import Home
-from anliegen.stack.tokens import SCOPES
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -156,7 +156,7 @@ def _lines(files: list[Path], lines: int, *, follow: bool) -> Iterator[tuple[Pat
 
 
 @click.command()
-@click.argument("role", type=click.Choice(list(SCOPES)))
+@click.argument("role", type=click.Choice(list(ROLES)))
 @click.option("--scope", "scopes", multiple=True, help="Instead of the scopes usual for the role; may be repeated.")
 @click.option("--task", "tasks", multiple=True, help="Limit an agent to this task; may be repeated.")
 @click.option("--journey", help="The one journey that a customer may see.")

@@ -10,27 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from anliegen.kit.scopes import ROLES, SCOPES
 from anliegen.stack.errors import StackError
 from anliegen.stack.home import write_private
 
 AUDIENCE = "anliegen"
 ALGORITHM = "ES256"
 LIFETIME = 8 * 3600  # seconds; a working day
-
-AGENT = (
-    "contacts:write", "contacts:read", "cases:read", "cases:write",
-    "journeys:read", "reviews:read", "reviews:write", "answers:write",
-)  # fmt: skip
-
-# What each role is given when nothing else is asked for.
-SCOPES: dict[str, tuple[str, ...]] = {
-    "customer": ("contacts:write", "journeys:read"),
-    "agent": AGENT,
-    "supervisor": (*AGENT, "links:write"),
-    "partner": ("events:write", "contacts:write"),
-    "administrator": ("admin:*", *AGENT, "links:write", "events:write"),
-    "service": ("contacts:write", "contacts:read", "cases:read", "journeys:read", "events:write"),
-}
 
 
 @dataclass(frozen=True)
@@ -56,7 +42,7 @@ class Issuer:
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": [ALGORITHM],
             "token_endpoint_auth_methods_supported": ["none"],
-            "scopes_supported": sorted({scope for scopes in SCOPES.values() for scope in scopes}),
+            "scopes_supported": sorted(SCOPES),
         }
 
     def token(
@@ -76,8 +62,8 @@ class Issuer:
         """
         from joserfc import jwk, jwt
 
-        if role not in SCOPES:
-            raise StackError(f"There is no role {role!r}. Roles: {', '.join(SCOPES)}.")
+        if role not in ROLES:
+            raise StackError(f"There is no role {role!r}. Roles: {', '.join(ROLES)}.")
         key = self._key()
         now = int(time.time())
         claims: dict[str, Any] = {
@@ -88,7 +74,7 @@ class Issuer:
             "nbf": now,
             "exp": now + lifetime,
             "jti": str(uuid.uuid4()),
-            "scope": " ".join(tuple(scopes) or SCOPES[role]),
+            "scope": " ".join(tuple(scopes) or ROLES[role]),
             "roles": [role],
             "anliegen_development": True,
         }

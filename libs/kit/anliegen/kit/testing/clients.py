@@ -14,21 +14,11 @@ import httpx
 from joserfc import jwt
 from joserfc.jwk import OKPKey
 
+from ..scopes import ROLES
 from ..service import Context
 
 ISSUER = "http://issuer.test"
 KEY_ID = "test"
-
-SCOPES = {
-    "customer": "contacts:write journeys:read",
-    "agent": (
-        "contacts:write contacts:read cases:read cases:write journeys:read reviews:read reviews:write links:write "
-        "quarantine:read"
-    ),
-    "partner": "events:write contacts:write",
-}
-SCOPES["supervisor"] = f"{SCOPES['agent']} quarantine:write"
-SCOPES["administrator"] = f"{SCOPES['supervisor']} admin:*"
 
 
 @cache
@@ -58,7 +48,7 @@ def token(role: str, *, scopes: str | None = None, **claims: Any) -> str:
         "exp": now + 3600,
         "jti": str(uuid4()),
         "roles": [role],
-        "scope": SCOPES.get(role, "") if scopes is None else scopes,
+        "scope": " ".join(ROLES.get(role, ())) if scopes is None else scopes,
         **claims,
     }
     header = {"alg": "Ed25519", "kid": KEY_ID}
