@@ -170,6 +170,6 @@ def check_infrastructure(routes: Sequence[BaseRoute]) -> None:
 
 async def show_docs(request: Request) -> Response:
     """The interface to try out in a browser; only where nobody else can reach it."""
-    page = get_swagger_ui_html(openapi_url="/openapi.json", title=str(request.app.title))
+    page = get_swagger_ui_html(openapi_url="/openapi.json", title=getattr(request.app, "title", "Anliegen"))
     page.headers["Content-Security-Policy"] = DOCS_POLICY
     return page

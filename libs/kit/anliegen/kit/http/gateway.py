@@ -14,7 +14,6 @@ from typing import Any
 import structlog
 from fastapi import FastAPI
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -84,11 +83,10 @@ class Gateway:
         if docs:
             routes.append(Route("/docs", show_docs, name="show_docs"))
         check_infrastructure(routes)
-        middleware = [Middleware(Observed, service="gateway"), Middleware(BodyLimit)]
+        self._routes = Starlette(routes=routes, exception_handlers=HANDLERS)
+        self._own: ASGIApp = Observed(BodyLimit(self._answer), service="gateway")
         if origins:
-            middleware.insert(0, Middleware(CrossOrigin, origins=origins))
-        self._own: ASGIApp = Starlette(routes=routes, middleware=middleware, exception_handlers=HANDLERS)
-        self._own.title = "Anliegen"  # type: ignore[attr-defined]
+            self._own = CrossOrigin(self._own, origins=origins)
 
     def _contexts(self) -> list[Context]:
         return [member.context for member in self.members.values() if member.ready and member.context]
@@ -97,14 +95,22 @@ class Gateway:
         if scope["type"] == "lifespan":
             await _answer_lifespan(self.lifespan, receive, send)
             return
-        member = self.members.get(scope["path"].partition("/")[2].partition("/")[0])
-        if member is None:
-            await self._own(scope, receive, send)
-        elif member.ready and member.app is not None:
+        member = self._member(scope)
+        if member is not None and member.ready and member.app is not None:
             await member.app(scope, receive, send)
         else:
+            await self._own(scope, receive, send)
+
+    def _member(self, scope: Scope) -> Member | None:
+        return self.members.get(scope["path"].partition("/")[2].partition("/")[0])
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """What the gateway answers itself: its own routes, and for a service that does not run."""
+        if member := self._member(scope):
             problem = ServiceUnavailable(f"The service {member.service.name} is not available for the moment.")
             await respond(problem, path=scope["path"])(scope, receive, send)
+        else:
+            await self._routes(scope, receive, send)
 
     @asynccontextmanager
     async def lifespan(self) -> AsyncIterator[None]:

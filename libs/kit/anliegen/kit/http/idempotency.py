@@ -25,7 +25,7 @@ KEPT = timedelta(hours=48)
 PURGE_AT_ONCE = 500
 LONGEST_KEY = 255
 _QUOTED = re.compile(r'"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"')
-_BARE = re.compile(r"[\x21-\x7e]+")
+_BARE = re.compile(r"[\x21\x23-\x7e]+")
 _NOT_KEPT = frozenset({b"content-length", b"date", b"server", b"set-cookie"})
 
 

@@ -140,6 +140,16 @@ class StandardLibrary(logging.Handler):
 
 def setup(level: str = "INFO") -> None:
     """Send everything that is logged in this process to standard output, from this level on."""
+    setup_own(level)
+    threshold = logging.getLevelNamesMapping()[level]
+    logging.basicConfig(handlers=[StandardLibrary()], level=threshold, force=True)
+    logging.captureWarnings(True)
+    for name, least in _QUIET.items():
+        logging.getLogger(name).setLevel(max(least, threshold))
+
+
+def setup_own(level: str = "INFO") -> None:
+    """The same for our own log lines alone; Python's `logging` stays as it is."""
     threshold = logging.getLevelNamesMapping()[level]
     structlog.configure(
         processors=list(_PROCESSORS),  # type: ignore[arg-type]
@@ -147,7 +157,3 @@ def setup(level: str = "INFO") -> None:
         logger_factory=lambda *_names: StandardOutput(),
         cache_logger_on_first_use=False,
     )
-    logging.basicConfig(handlers=[StandardLibrary()], level=threshold, force=True)
-    logging.captureWarnings(True)
-    for name, least in _QUIET.items():
-        logging.getLogger(name).setLevel(max(least, threshold))
