@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from anliegen.kit.scopes import ROLES, SCOPES
 from anliegen.stack.errors import StackError
 from anliegen.stack.home import write_private
 
@@ -33,6 +32,8 @@ class Issuer:
 
     def discovery(self) -> dict[str, Any]:
         """The discovery document."""
+        from anliegen.kit.scopes import SCOPES  # the kit is 22 MB, which the process that only shows mail does not need
+
         return {
             "issuer": self.address,
             "jwks_uri": f"{self.address}/jwks.json",
@@ -61,6 +62,8 @@ class Issuer:
         for an unknown role.
         """
         from joserfc import jwk, jwt
+
+        from anliegen.kit.scopes import ROLES
 
         if role not in ROLES:
             raise StackError(f"There is no role {role!r}. Roles: {', '.join(ROLES)}.")
