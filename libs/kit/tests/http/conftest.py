@@ -13,6 +13,8 @@ import pytest
 from fastapi import File, Form, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from anliegen.events import CustomerLearnt
+from anliegen.events.builders import build
 from anliegen.kit import Handlers, Service
 from anliegen.kit.database import connect
 from anliegen.kit.errors import NotFound, Refusal
@@ -115,6 +117,9 @@ def make_router() -> APIRouter:
             router.seen.append("waiting")
             await router.gate.wait()
         view = await insert(tx, body)
+        if body.text == "announce":
+            await tx.lock(body.journey_id)
+            tx.publish(build(CustomerLearnt, journey_id=body.journey_id))
         if body.text == "refused":
             raise ThingTooOld
         if body.text == "broken":

@@ -187,3 +187,22 @@ async def test_a_body_that_is_refused_leaves_no_connection_behind(context, write
     for _ in range(20):
         await writer.post(THINGS, json={"text": ""}, headers=key("k"))
     assert context.pool.get_size() - context.pool.get_idle_size() == 0
+
+
+async def test_the_trace_of_a_request_travels_with_what_it_announces(context, writer):
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    headers = {"traceparent": f"00-{trace}-00f067aa0ba902b7-01", "tracestate": "vendor=1", **key("k")}
+    answer = await writer.post(THINGS, json={"text": "announce"}, headers=headers)
+    async with context.pool.acquire() as connection:
+        announced = await connection.fetchval("SELECT headers FROM outbox")
+    assert announced["traceparent"].startswith(f"00-{trace}-")
+    assert announced["tracestate"] == "vendor=1"
+    assert announced["traceparent"] == answer.headers["traceparent"]
+
+
+async def test_a_repetition_announces_nothing_again(context, writer):
+    for _ in range(3):
+        body = {"text": "announce", "journey_id": "0b9f6d5e-6d1c-8b1e-9a53-6f2d3c1b7a10"}
+        assert (await writer.post(THINGS, json=body, headers=key("k"))).status_code == 201
+    async with context.pool.acquire() as connection:
+        assert await connection.fetchval("SELECT count(*) FROM outbox") == 1

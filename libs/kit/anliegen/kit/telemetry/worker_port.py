@@ -1,7 +1,8 @@
 """A worker's own small port: health and metrics, for those who run it."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 
 import uvicorn
 from starlette.applications import Starlette
@@ -10,14 +11,16 @@ from ..health import LoopLag
 from ..service import Context
 
 
+END_SECONDS = 3.0
+
+
 class QuietServer(uvicorn.Server):
     """uvicorn beside other work: the signals belong to the worker."""
 
-    def capture_signals(self):  # type: ignore[no-untyped-def]
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
         """Leave the signals alone."""
-        from contextlib import nullcontext
-
-        return nullcontext()
+        yield
 
 
 def worker_app(contexts: Sequence[Context], lag: LoopLag) -> Starlette:
@@ -39,8 +42,10 @@ async def serve_worker_port(port: int, contexts: Sequence[Context], lag: LoopLag
         access_log=False, server_header=False,
     )  # fmt: skip
     server = QuietServer(config)
+    serving = asyncio.create_task(server.serve())
     try:
-        await server.serve()
+        await asyncio.shield(serving)
     except asyncio.CancelledError:
         server.should_exit = True
+        await asyncio.wait({serving}, timeout=END_SECONDS)
         raise
