@@ -1,0 +1,294 @@
+"""What triage does: read a contact, decide or ask a person, and keep count of what went wrong.
+
+Every action holds the streams of the journey and of the person behind it (`over_person` in the handlers, `lock_person`
+in commands and timers), so that nobody's failure is counted twice or missed between two contacts. What concerns another
+journey of the same person is done by a timer, under that journey's own lock.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from uuid import UUID
+
+from anliegen.events import CaseEvent, ContactReceived, ContactTriaged, ReviewRequested, Task
+from anliegen.kit import Transaction
+from anliegen.kit.versions import ExpectedVersion
+
+from . import store
+from .classifier import Classifier
+from .domain import (
+    Contact,
+    Decided,
+    DecidedBy,
+    Draft,
+    Review,
+    ReviewDecided,
+    Status,
+    confidence_of,
+    continue_cases,
+    decide_drafts,
+    decide_reading,
+    guarded,
+    is_sure,
+    review_id_of,
+)
+from .packs import Packs
+
+FALLBACK_LANGUAGE = "de"
+SETTLE = "settle_waiting"
+"""The kind of the timer that settles a contact which waited for another."""
+RECOUNT = "recount_failures"
+"""The kind of the timer that counts the failures before a contact again."""
+
+
+def packs_of(tx: Transaction) -> Packs:
+    """The rule packs that this process has loaded."""
+    packs: Packs = tx.context.resources["packs"]
+    return packs
+
+
+# Contacts -------------------------------------------------------------------------------------------------------------
+async def read_contact(tx: Transaction, event: ContactReceived) -> None:
+    """Read a contact and act on it: continue its case, decide it, or ask a person to look. The words are not kept."""
+    classifier: Classifier = tx.context.resources["classifier"]
+    language = event.language or FALLBACK_LANGUAGE
+    reading = classifier.classify(
+        text=event.text,
+        subject=event.subject_line,
+        language=language,
+        channel=event.channel,
+        stated_task=None if event.stated_task is Task.UNKNOWN else event.stated_task,
+    )
+    thread = event.thread
+    contact = Contact(
+        contact_id=event.contact_id,
+        journey_id=event.journey_id,
+        channel=event.channel,
+        language=language,
+        received_at=event.received_at,
+        reading=reading,
+        pack=packs_of(tx).version(language),
+        status=Status.AUTOMATIC if event.automatic else Status.WAITING,
+        earlier_contact_id=thread.contact_id if thread else None,
+        found_by=thread.found_by if thread else None,
+    )
+    if not await store.insert_contact(tx, contact):
+        return
+    if event.automatic:
+        # It leads to no case and no reply; saying so lets everybody see that it was looked at.
+        await _decide(tx, contact, [], by=DecidedBy.RULES)
+    elif thread and thread.case_id and thread.task and thread.task is not Task.UNKNOWN:
+        intent = await store.find_intent_of_case(tx, case_id=thread.case_id)
+        cases = [(thread.case_id, thread.task, intent)]
+        concerns = continue_cases(contact.contact_id, reading, cases, thread.found_by, packs_of(tx))
+        await _decide(tx, contact, concerns, by=DecidedBy.RULES)
+    else:
+        await _continue_or_wait(tx, contact)
+
+
+async def _continue_or_wait(tx: Transaction, contact: Contact) -> None:
+    """Go on with what an earlier contact was about; where that is not understood yet, wait for it for a while."""
+    earlier_id = contact.earlier_contact_id
+    if earlier_id is None:
+        await _settle_alone(tx, contact)
+        return
+    earlier = await store.find_contact(tx, contact_id=earlier_id)
+    if earlier is None or earlier.status in {Status.WAITING, Status.IN_REVIEW}:
+        wait = timedelta(seconds=packs_of(tx).routing.wait_for_earlier_seconds)
+        await _set_timer(tx, SETTLE, contact.contact_id, contact.journey_id, after=wait)
+    else:
+        await _follow(tx, contact, earlier)
+
+
+async def _follow(tx: Transaction, contact: Contact, earlier: Contact) -> None:
+    cases = [
+        (one.case_id, one.concern.task, one.concern.intent)
+        for one in await store.list_concerns(tx, contact_id=earlier.contact_id)
+    ]
+    if not cases:
+        # It answers something that led to no case, such as an automatic mail.
+        await _settle_alone(tx, contact)
+        return
+    concerns = continue_cases(contact.contact_id, contact.reading, cases, contact.found_by or "", packs_of(tx))
+    await _decide(tx, contact, concerns, by=DecidedBy.RULES)
+
+
+async def settle_waiting(tx: Transaction, *, contact_id: UUID) -> None:
+    """A waiting contact's time has come: the earlier one is understood by now, or this one stands alone."""
+    contact = await store.get_contact(tx, contact_id=contact_id)
+    if contact.status is not Status.WAITING or contact.earlier_contact_id is None:
+        return
+    earlier = await store.find_contact(tx, contact_id=contact.earlier_contact_id)
+    if earlier is not None and earlier.status in {Status.DECIDED, Status.AUTOMATIC}:
+        await _follow(tx, contact, earlier)
+    else:
+        await _settle_alone(tx, contact)
+
+
+async def _settle_alone(tx: Transaction, contact: Contact) -> None:
+    packs = packs_of(tx)
+    concerns = decide_reading(contact.contact_id, contact.reading.concerns, packs)
+    if is_sure(contact.reading, packs.routing):
+        await _decide(tx, contact, concerns, by=DecidedBy.RULES)
+    else:
+        await _ask_person(tx, contact, concerns)
+
+
+async def _ask_person(tx: Transaction, contact: Contact, suggestions: Sequence[Decided]) -> None:
+    await store.update_contact(tx, replace(contact, status=Status.IN_REVIEW))
+    review = Review(
+        review_id=review_id_of(contact.contact_id),
+        contact_id=contact.contact_id,
+        journey_id=contact.journey_id,
+        language=contact.language,
+        channel=contact.channel,
+        priority=contact.reading.priority,
+        confidence=confidence_of(contact.reading),
+        suggestions=tuple(one.concern for one in suggestions),
+        other=contact.reading.other,
+        status="open",
+        requested_at=tx.now,
+        decided_at=None,
+        decided_by=None,
+        version=1,
+    )
+    await store.insert_review(tx, review)
+    tx.publish(
+        ReviewRequested(
+            journey_id=contact.journey_id,
+            contact_id=contact.contact_id,
+            review_id=review.review_id,
+            language=contact.language,
+            confidence=review.confidence,
+            suggestions=review.suggestions,
+            requested_at=tx.now,
+        )
+    )
+
+
+async def _decide(tx: Transaction, contact: Contact, concerns: Sequence[Decided], *, by: DecidedBy) -> list[Decided]:
+    """Count the failures before the contact, keep the decision, announce it, and settle what waited for it."""
+    status = contact.status if contact.status is Status.AUTOMATIC else Status.DECIDED
+    contact = replace(contact, status=status, decided_by=by, decided_at=tx.now)
+    decided = await _guard(tx, contact, concerns)
+    await store.update_contact(tx, contact)
+    await store.insert_concerns(tx, contact_id=contact.contact_id, concerns=decided)
+    _announce(tx, contact, decided)
+    for contact_id, journey_id in await store.list_waiting(tx, earlier_contact_id=contact.contact_id):
+        if journey_id == contact.journey_id:
+            await tx.cancel_timer(SETTLE, subject=contact_id)
+            await settle_waiting(tx, contact_id=contact_id)
+        else:
+            await _set_timer(tx, SETTLE, contact_id, journey_id)
+    return decided
+
+
+def _announce(tx: Transaction, contact: Contact, decided: Sequence[Decided]) -> None:
+    assert contact.decided_at is not None
+    tx.publish(
+        ContactTriaged(
+            journey_id=contact.journey_id,
+            contact_id=contact.contact_id,
+            language=contact.language,
+            concerns=tuple(one.concern for one in decided),
+            decided_by=contact.decided_by or DecidedBy.RULES,
+            pack=contact.pack,
+            decided_at=contact.decided_at,
+        )
+    )
+
+
+async def decide_review(
+    tx: Transaction, *, review_id: UUID, version: ExpectedVersion, drafts: Sequence[Draft], decided_by: str
+) -> Review:
+    """A person says what a contact is about; no draft means that there is nothing to do.
+
+    Raises ReviewNotFound, PreconditionFailed, ReviewDecided, IntentUnknown.
+    """
+    await tx.lock_person((await store.get_review(tx, review_id=review_id)).journey_id)
+    review = await store.get_review(tx, review_id=review_id)
+    version.check(review.version)
+    if review.status == "decided":
+        raise ReviewDecided
+    contact = await store.get_contact(tx, contact_id=review.contact_id)
+    decided = await _decide(tx, contact, decide_drafts(contact, drafts, packs_of(tx)), by=DecidedBy.PERSON)
+    await store.insert_correction(tx, contact=contact, suggested=review.suggestions, decided=decided, at=tx.now)
+    return await store.update_review(tx, review_id=review_id, decided_by=decided_by, decided_at=tx.now)
+
+
+# The repeat-failure guard ---------------------------------------------------------------------------------------------
+async def _guard(tx: Transaction, contact: Contact, concerns: Sequence[Decided]) -> list[Decided]:
+    guard = packs_of(tx).routing.guard
+    failures = await store.list_failures(
+        tx,
+        journey_ids=await tx.members(contact.journey_id),
+        since=contact.received_at - timedelta(days=guard.window_days),
+        until=contact.received_at,
+    )
+    return [guarded(one, failures, received_at=contact.received_at, guard=guard) for one in concerns]
+
+
+async def note_failure(tx: Transaction, event: CaseEvent) -> None:
+    """Keep a failure. Topics arrive in any order: a contact that came after it may be decided already, so it is
+    counted again."""
+    failure = event.failure
+    assert failure is not None
+    if not await store.insert_failure(
+        tx, journey_id=event.journey_id, case_id=event.case_id, task=event.task, failure=failure
+    ):
+        return
+    window = timedelta(days=packs_of(tx).routing.guard.window_days)
+    later = await store.list_contacts_after(
+        tx,
+        journey_ids=await tx.members(event.journey_id),
+        since=failure.occurred_at,
+        until=failure.occurred_at + window,
+    )
+    for contact_id, journey_id in later:
+        if journey_id == event.journey_id:
+            await recount_failures(tx, contact_id=contact_id)
+        else:
+            await _set_timer(tx, RECOUNT, contact_id, journey_id)
+
+
+async def recount_person(tx: Transaction, *, journey_ids: Sequence[UUID]) -> None:
+    """Who is one person has changed: count again before every contact that the window still reaches."""
+    window = timedelta(days=packs_of(tx).routing.guard.window_days)
+    members = {member for journey_id in journey_ids for member in await tx.members(journey_id)}
+    recent = await store.list_contacts_after(
+        tx, journey_ids=sorted(members), since=tx.now - window, until=tx.now + timedelta(days=1)
+    )
+    for contact_id, journey_id in recent:
+        await _set_timer(tx, RECOUNT, contact_id, journey_id)
+
+
+async def recount_failures(tx: Transaction, *, contact_id: UUID) -> None:
+    """Count the failures before a decided contact again; where a tier changes, the contact is announced again."""
+    contact = await store.get_contact(tx, contact_id=contact_id)
+    before = await store.list_concerns(tx, contact_id=contact_id)
+    after = await _guard(tx, contact, before)
+    if after != before:
+        await store.update_tiers(tx, concerns=after)
+        await store.raise_contact_version(tx, contact_id=contact_id)
+        _announce(tx, contact, after)
+
+
+async def _set_timer(
+    tx: Transaction, kind: str, contact_id: UUID, journey_id: UUID, *, after: timedelta = timedelta()
+) -> None:
+    # The timer locks its key first and the journey second, so its key is the person's root, which is the smaller.
+    root = (await tx.members(journey_id))[0]
+    await tx.set_timer(kind, key=root, subject=contact_id, due_at=tx.now + after)
+
+
+async def hold_person(tx: Transaction, *, kind: str, contact_id: UUID, held: str) -> bool:
+    """Lock the person behind a contact in a timer that holds `held`; tells whether it may go on.
+
+    Where a merge gave the person a smaller root meanwhile, the timer is set again under that one.
+    """
+    journey_id = (await store.get_contact(tx, contact_id=contact_id)).journey_id
+    if str((await tx.members(journey_id))[0]) < held:
+        await _set_timer(tx, kind, contact_id, journey_id)
+        return False
+    await tx.lock_person(journey_id)
+    return True

@@ -1,0 +1,263 @@
+"""What triage decides: what a contact is about, who should see it, and when a person has to look. Pure."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from uuid import UUID
+
+from anliegen.events import Concern, FailureOrigin, Flag, JourneyStage, Priority, Reason, Sentiment, Task
+from anliegen.kit import ids
+from anliegen.kit.errors import Conflict, Invalid, NotFound
+
+from .classifier import UNSPECIFIED, ReadConcern, Reading
+from .packs import Guard, Packs, Routing
+
+FOLLOW_UP = "follow_up"
+"""The intent of a follow-up on a case whose beginning triage has not seen."""
+
+
+class ReviewNotFound(NotFound):
+    """There is no review with this id, or it is not yours to see."""
+
+
+class ContactNotFound(NotFound):
+    """There is no contact with this id, or it is not yours to see."""
+
+
+class ReviewDecided(Conflict):
+    """Somebody has decided this review already."""
+
+
+class IntentUnknown(Invalid):
+    """The rule packs know no such intent of this task."""
+
+
+class Status(StrEnum):
+    """Where a contact stands. `automatic` ones are kept and lead to nothing."""
+
+    AUTOMATIC = "automatic"
+    WAITING = "waiting"
+    IN_REVIEW = "in_review"
+    DECIDED = "decided"
+
+
+class DecidedBy(StrEnum):
+    """Who decided."""
+
+    RULES = "rules"
+    PERSON = "person"
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """One contact as triage keeps it: what was read from it, not what it says."""
+
+    contact_id: UUID
+    journey_id: UUID
+    channel: str
+    language: str
+    received_at: datetime
+    reading: Reading
+    pack: str
+    status: Status
+    earlier_contact_id: UUID | None = None
+    found_by: str | None = None
+    decided_by: DecidedBy | None = None
+    decided_at: datetime | None = None
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """One concern as it was decided. `base_tier` is its tier before the failures of the person are counted."""
+
+    concern: Concern
+    case_id: UUID
+    base_tier: int
+
+    @property
+    def continues(self) -> bool:
+        """Whether it goes on with a case that was there before."""
+        return self.concern.case_id is not None
+
+    def at_tier(self, tier: int) -> "Decided":
+        """The same concern at another tier."""
+        return replace(self, concern=self.concern.model_copy(update={"tier": tier}))
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierFailure:
+    """Something that went wrong for a person on our side."""
+
+    case_id: UUID
+    occurred_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """A contact that a person has to look at. `other` names a group for which there is no task."""
+
+    review_id: UUID
+    contact_id: UUID
+    journey_id: UUID
+    language: str
+    channel: str
+    priority: Priority
+    confidence: float
+    suggestions: tuple[Concern, ...]
+    other: str | None
+    status: str
+    requested_at: datetime
+    decided_at: datetime | None
+    decided_by: str | None
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A matter as a person names it; what is left out follows from the intent and the reading."""
+
+    task: Task
+    intent: str | None = None
+    origin: FailureOrigin | None = None
+    stage: JourneyStage | None = None
+    priority: Priority | None = None
+    sentiment: Sentiment | None = None
+    hardness: int | None = None
+    flags: tuple[Flag, ...] | None = None
+    case_id: UUID | None = None
+    start: int | None = None
+    end: int | None = None
+
+
+def concern_id_of(contact_id: UUID, ordinal: int) -> UUID:
+    """The id of a contact's concern: the same whenever it is decided again."""
+    return ids.derived("concern", str(contact_id), ordinal)
+
+
+def case_id_of(concern_id: UUID, task: Task) -> UUID:
+    """The id that the task gives the case of a new concern."""
+    return ids.derived("case", str(concern_id), task.value)
+
+
+def review_id_of(contact_id: UUID) -> UUID:
+    """The id of the review of a contact: there is one at most."""
+    return ids.derived("review", str(contact_id))
+
+
+def is_sure(reading: Reading, routing: Routing) -> bool:
+    """Whether a reading may be acted on: there is a matter, none is a stranger, each reaches its task's threshold."""
+    return (
+        reading.other is None
+        and bool(reading.concerns)
+        and all(one.confidence >= routing.thresholds.of(one.task) for one in reading.concerns)
+    )
+
+
+def confidence_of(reading: Reading) -> float:
+    """How sure a reading is: as sure as its weakest matter."""
+    return min((one.confidence for one in reading.concerns), default=0.0)
+
+
+def decide_reading(contact_id: UUID, concerns: Sequence[ReadConcern], packs: Packs) -> list[Decided]:
+    """Each matter of a reading as a concern of its own."""
+    return [_decided(contact_id, ordinal, one, None, packs) for ordinal, one in enumerate(concerns)]
+
+
+def continue_cases(
+    contact_id: UUID, reading: Reading, cases: Sequence[tuple[UUID, Task, str | None]], found_by: str, packs: Packs
+) -> list[Decided]:
+    """A follow-up on these cases (id, task, intent where it is known): the same tasks go on, in the mood of now."""
+    confidence = packs.routing.follow_up_confidence.get(found_by, min(packs.routing.follow_up_confidence.values()))
+    reasons = (Reason(rule=f"continues: {found_by}"),)
+    concerns = []
+    for ordinal, (case_id, task, intent_name) in enumerate(cases):
+        read = _whole(reading, packs, task=task, name=intent_name or FOLLOW_UP, confidence=confidence, reasons=reasons)
+        concerns.append(_decided(contact_id, ordinal, read, case_id, packs))
+    return concerns
+
+
+def decide_drafts(contact: Contact, drafts: Sequence[Draft], packs: Packs) -> list[Decided]:
+    """What a person decided. Raises IntentUnknown."""
+    concerns = []
+    for ordinal, draft in enumerate(drafts):
+        name = draft.intent or UNSPECIFIED
+        intent = packs.intent(name)
+        if name != UNSPECIFIED and (intent is None or intent.task != draft.task):
+            raise IntentUnknown(task=draft.task.value, intent=name)
+        reasons = (Reason(rule="decided by a person", start=draft.start, end=draft.end),)
+        read = _whole(contact.reading, packs, task=draft.task, name=name, confidence=1.0, reasons=reasons)
+        read = replace(
+            read,
+            origin=draft.origin or read.origin,
+            stage=draft.stage or read.stage,
+            priority=draft.priority or read.priority,
+            sentiment=draft.sentiment or read.sentiment,
+            hardness=draft.hardness or read.hardness,
+            flags=read.flags if draft.flags is None else draft.flags,
+        )
+        concerns.append(_decided(contact.contact_id, ordinal, read, draft.case_id, packs))
+    return concerns
+
+
+def _whole(
+    reading: Reading, packs: Packs, *, task: Task, name: str, confidence: float, reasons: tuple[Reason, ...]
+) -> ReadConcern:
+    """A matter of this intent, in the mood and with the flags of the whole contact."""
+    intent = packs.intent(name)
+    hardness = (intent.hardness if intent else 1) + packs.routing.added_hardness(reading.flags)
+    flags = {*reading.flags, *(intent.flags if intent else ())}
+    return ReadConcern(
+        task=task,
+        intent=name,
+        confidence=confidence,
+        origin=intent.origin if intent else FailureOrigin.UNKNOWN,
+        stage=intent.stage if intent else JourneyStage.UNKNOWN,
+        priority=packs.routing.highest(reading.priority, intent.priority if intent else Priority.NORMAL),
+        sentiment=reading.sentiment,
+        hardness=min(hardness, 5),
+        flags=tuple(flag for flag in Flag if flag in flags),
+        skills=intent.skills if intent else (),
+        reasons=reasons,
+    )
+
+
+def _decided(contact_id: UUID, ordinal: int, read: ReadConcern, continued: UUID | None, packs: Packs) -> Decided:
+    concern_id = concern_id_of(contact_id, ordinal)
+    tier = packs.routing.base_tier(read.hardness, read.flags)
+    concern = Concern(
+        concern_id=concern_id,
+        ordinal=ordinal,
+        task=read.task,
+        intent=read.intent,
+        origin=read.origin,
+        stage=read.stage,
+        priority=read.priority,
+        sentiment=read.sentiment,
+        hardness=read.hardness,
+        flags=read.flags,
+        tier=tier,
+        skills=read.skills,
+        confidence=read.confidence,
+        reasons=read.reasons,
+        case_id=continued,
+    )
+    return Decided(concern, continued or case_id_of(concern_id, read.task), tier)
+
+
+def guarded(decided: Decided, failures: Collection[EarlierFailure], *, received_at: datetime, guard: Guard) -> Decided:
+    """The concern at the tier that the repeat-failure guard asks for (R76).
+
+    What went wrong within the window before the contact counts. A failure within the very case that the contact opened
+    does not: it cannot have been suffered before.
+    """
+    since = received_at - timedelta(days=guard.window_days)
+    suffered = sum(
+        since < failure.occurred_at <= received_at and (decided.continues or failure.case_id != decided.case_id)
+        for failure in failures
+    )
+    if suffered >= guard.top_tier_from:
+        return decided.at_tier(3)
+    raised = decided.base_tier + (guard.one_failure_raises_by if suffered else 0)
+    return decided.at_tier(min(raised, 3))

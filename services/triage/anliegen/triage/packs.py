@@ -1,0 +1,225 @@
+"""The rule packs in `rules/`: loaded and checked at start, so that a slip of the pen stops a start, not a customer."""
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from datetime import date
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from itertools import pairwise
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from anliegen.events import FailureOrigin, Flag, JourneyStage, Priority, Task
+
+from .words import Pattern
+
+_URGENCY = (Priority.UNKNOWN, Priority.LOW, Priority.NORMAL, Priority.HIGH, Priority.URGENT)
+Weight = Annotated[float, Field(gt=0, le=6)]
+OTHER = "other"
+"""The group of intents that belong to none of the seven tasks: a person looks at these."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class About(_Strict):
+    """Where a pack comes from and who answers for it."""
+
+    name: str = Field(pattern=r"^[a-z_]+$")
+    version: str = Field(pattern=r"^\d{4}\.\d+$")
+    source: str = Field(min_length=10)
+    owner: str = Field(min_length=3)
+    valid_from: date
+
+
+class Intent(_Strict):
+    """What follows from an intent before anything else is known. `task` is one of the seven, or `other`."""
+
+    task: Task | Literal["other"]
+    origin: FailureOrigin
+    stage: JourneyStage
+    priority: Priority = Priority.NORMAL
+    hardness: int = Field(default=1, ge=1, le=5)
+    skills: tuple[str, ...] = ()
+    flags: tuple[Flag, ...] = ()
+
+    @model_validator(mode="after")
+    def _refuse_unknown(self) -> Self:
+        # Open enumerations read what they do not know as `unknown`; here that is a slip of the pen.
+        if "unknown" in {self.task, self.origin, self.stage, self.priority, *self.flags}:
+            raise ValueError("a value that the events do not know")
+        return self
+
+
+class IntentPack(_Strict):
+    """`intents.toml`: every intent, in every language."""
+
+    about: About
+    intents: Mapping[str, Intent]
+
+
+class WeighedPattern(_Strict):
+    """A pattern and how much it says: 1 a hint, 2 a sign, 3 and more all but certain."""
+
+    find: str
+    weight: Weight
+
+    @field_validator("find")
+    @classmethod
+    def _must_be_readable(cls, find: str) -> str:
+        Pattern.of(find)
+        return find
+
+
+class LanguagePack(_Strict):
+    """`de.toml` and its like: the patterns of one language, by intent, by flag, by mood and by urgency."""
+
+    about: About
+    language: str = Field(pattern=r"^[a-z]{2}$")
+    intents: Mapping[str, tuple[WeighedPattern, ...]]
+    flags: Mapping[Flag, tuple[str, ...]]
+    sentiment: Mapping[Literal["negative", "positive"], tuple[WeighedPattern, ...]]
+    priority: Mapping[Literal["high", "urgent"], tuple[str, ...]]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _spread_weights(cls, data: dict[str, object]) -> dict[str, object]:
+        """In the file patterns stand in lists by weight, `"3" = ["…"]`, which is easier to read and to keep."""
+        spread = dict(data)
+        for name in ("intents", "sentiment"):
+            table = spread.get(name)
+            if isinstance(table, dict):
+                spread[name] = {
+                    key: [{"find": find, "weight": float(weight)} for weight, finds in by.items() for find in finds]
+                    if isinstance(by, dict)
+                    else by
+                    for key, by in table.items()
+                }
+        return spread
+
+    @field_validator("flags", "priority")
+    @classmethod
+    def _must_be_readable(cls, table: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:
+        if "unknown" in table:
+            raise ValueError("a flag that the events do not know")
+        for finds in table.values():
+            for find in finds:
+                Pattern.of(find)
+        return table
+
+
+class Thresholds(_Strict):
+    """From which confidence on a task takes a contact without a person having looked."""
+
+    default: float = Field(gt=0, le=1)
+    tasks: Mapping[Task, float] = {}
+
+    def of(self, task: Task) -> float:
+        """The threshold of one task."""
+        return self.tasks.get(task, self.default)
+
+
+class Scoring(_Strict):
+    """How evidence becomes confidence. `curve` maps raw to measured confidence, by straight lines between points."""
+
+    scale: float = Field(gt=0)
+    same_task: float = Field(ge=0, le=1)
+    separate_matter: float = Field(gt=0)
+    curve: tuple[tuple[float, float], ...]
+
+    @field_validator("curve")
+    @classmethod
+    def _must_rise(cls, curve: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
+        if len(curve) < 2 or curve[0][0] != 0 or curve[-1][0] != 1:
+            raise ValueError("the curve goes from 0 to 1")
+        if any(b[0] <= a[0] or b[1] < a[1] for a, b in pairwise(curve)):
+            raise ValueError("the curve rises")
+        return curve
+
+    def calibrated(self, raw: float) -> float:
+        """The measured confidence of a raw one."""
+        raw = min(max(raw, 0.0), 1.0)
+        for (x1, y1), (x2, y2) in pairwise(self.curve):
+            if raw <= x2:
+                return round(y1 + (y2 - y1) * (raw - x1) / (x2 - x1), 4)
+        return self.curve[-1][1]
+
+
+class Guard(_Strict):
+    """The repeat-failure guard: how far back it looks, and what one failure and two bring about."""
+
+    window_days: int = Field(gt=0)
+    one_failure_raises_by: int = Field(ge=0, le=2)
+    top_tier_from: int = Field(ge=1)
+
+
+class Routing(_Strict):
+    """`routing.toml`: thresholds, tiers, priorities, the guard."""
+
+    about: About
+    thresholds: Thresholds
+    scoring: Scoring
+    guard: Guard
+    tier_of_hardness: tuple[int, int, int, int, int]
+    tier_of_flag: Mapping[Flag, int]
+    priority_of_flag: Mapping[Flag, Priority]
+    hardness_of_flag: Mapping[Flag, int]
+    follow_up_confidence: Mapping[str, float]
+    wait_for_earlier_seconds: int = Field(gt=0)
+
+    def added_hardness(self, flags: Iterable[Flag]) -> int:
+        """What these flags add to the hardness of a matter."""
+        return sum(self.hardness_of_flag.get(flag, 0) for flag in flags)
+
+    def base_tier(self, hardness: int, flags: Iterable[Flag]) -> int:
+        """The tier that a matter asks for, 1 to 3, before failures are counted."""
+        return max([self.tier_of_hardness[hardness - 1], *(self.tier_of_flag.get(flag, 1) for flag in flags)])
+
+    def raised_priority(self, flags: Iterable[Flag]) -> Priority:
+        """The priority that these flags ask for."""
+        return self.highest(*(self.priority_of_flag.get(flag, Priority.LOW) for flag in flags))
+
+    @staticmethod
+    def highest(*priorities: Priority) -> Priority:
+        """The highest of these priorities, low where there is none."""
+        return max(priorities, key=_URGENCY.index, default=Priority.LOW)
+
+
+class Packs(_Strict):
+    """All rule packs of triage."""
+
+    intents: IntentPack
+    routing: Routing
+    languages: Mapping[str, LanguagePack]
+
+    @model_validator(mode="after")
+    def _must_fit_together(self) -> Self:
+        for pack in self.languages.values():
+            unknown = pack.intents.keys() - self.intents.intents.keys()
+            if unknown:
+                raise ValueError(f"{pack.about.name}: no such intent: {sorted(unknown)}")
+        return self
+
+    def version(self, language: str) -> str:
+        """Names the packs behind a decision and their versions: `routing/2026.1 intents/2026.1 words_de/2026.1`."""
+        used = [self.routing.about, self.intents.about]
+        if language in self.languages:
+            used.append(self.languages[language].about)
+        return " ".join(f"{about.name}/{about.version}" for about in used)
+
+    def intent(self, name: str) -> Intent | None:
+        """What follows from an intent, where the packs know it."""
+        return self.intents.intents.get(name)
+
+
+def load_packs(folder: Traversable | None = None) -> Packs:
+    """Read and check the packs. Raises pydantic's ValidationError with the place of the mistake."""
+    folder = folder or files(__package__) / "rules"
+    content = {entry.name: tomllib.loads(entry.read_text(encoding="utf-8")) for entry in folder.iterdir()}
+    return Packs(
+        intents=IntentPack.model_validate(content.pop("intents.toml")),
+        routing=Routing.model_validate(content.pop("routing.toml")),
+        languages={pack["language"]: LanguagePack.model_validate(pack) for pack in content.values()},
+    )

@@ -1,0 +1,274 @@
+"""SQL of triage. No words are kept: what was read is codes, and offsets into the contact's text."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+from pydantic import TypeAdapter
+
+from anliegen.events import Concern, Failure, Task
+from anliegen.kit import Transaction
+
+from .classifier import Reading
+from .domain import Contact, ContactNotFound, Decided, DecidedBy, EarlierFailure, Review, ReviewNotFound, Status
+
+_reading = TypeAdapter(Reading)
+_concerns = TypeAdapter(tuple[Concern, ...])
+Edge = tuple[datetime, UUID]
+
+
+# Contacts -------------------------------------------------------------------------------------------------------------
+async def insert_contact(tx: Transaction, contact: Contact) -> bool:
+    """Keep a contact; tells whether it was new."""
+    return bool(
+        await tx.execute(
+            """
+            INSERT INTO contacts (contact_id, journey_id, channel, language, received_at, status, earlier_contact_id,
+                                  found_by, reading, pack, decided_by, decided_at)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (contact_id) DO NOTHING
+            """,
+            contact.contact_id, contact.journey_id, contact.channel, contact.language, contact.received_at,
+            contact.status, contact.earlier_contact_id, contact.found_by,
+            _reading.dump_python(contact.reading, mode="json"), contact.pack, contact.decided_by, contact.decided_at,
+        )
+    )  # fmt: skip
+
+
+async def update_contact(tx: Transaction, contact: Contact) -> None:
+    """Write where a contact stands."""
+    await tx.execute(
+        """
+        UPDATE contacts SET status = $2, decided_by = $3, decided_at = $4, version = version + 1 WHERE contact_id = $1
+        """,
+        contact.contact_id, contact.status, contact.decided_by, contact.decided_at,
+    )  # fmt: skip
+
+
+async def raise_contact_version(tx: Transaction, *, contact_id: UUID) -> None:
+    """What a reader of this contact sees has changed."""
+    await tx.execute("UPDATE contacts SET version = version + 1 WHERE contact_id = $1", contact_id)
+
+
+async def find_contact(tx: Transaction, *, contact_id: UUID) -> Contact | None:
+    """The contact of this id."""
+    row = await tx.fetchrow(
+        """
+        SELECT contact_id, journey_id, channel, language, received_at, status, earlier_contact_id, found_by, reading,
+               pack, decided_by, decided_at, version
+        FROM contacts WHERE contact_id = $1
+        """,
+        contact_id,
+    )
+    return None if row is None else _contact(row)
+
+
+async def get_contact(tx: Transaction, *, contact_id: UUID) -> Contact:
+    """The contact of this id. Raises ContactNotFound."""
+    contact = await find_contact(tx, contact_id=contact_id)
+    if contact is None:
+        raise ContactNotFound
+    return contact
+
+
+def _contact(row: asyncpg.Record) -> Contact:
+    fields: dict[str, Any] = dict(row)
+    fields["reading"] = _reading.validate_python(row["reading"])
+    fields["status"] = Status(row["status"])
+    fields["decided_by"] = DecidedBy(row["decided_by"]) if row["decided_by"] else None
+    return Contact(**fields)
+
+
+async def list_waiting(tx: Transaction, *, earlier_contact_id: UUID) -> list[tuple[UUID, UUID]]:
+    """The contacts (id, journey) that wait for this one to be understood, in the order they came."""
+    rows = await tx.fetch(
+        """
+        SELECT contact_id, journey_id FROM contacts WHERE earlier_contact_id = $1 AND status = 'waiting'
+        ORDER BY received_at, contact_id
+        """,
+        earlier_contact_id,
+    )
+    return [(row["contact_id"], row["journey_id"]) for row in rows]
+
+
+async def list_contacts_after(
+    tx: Transaction, *, journey_ids: Sequence[UUID], since: datetime, until: datetime
+) -> list[tuple[UUID, UUID]]:
+    """The decided contacts (id, journey) of these journeys that came between these times, by id."""
+    rows = await tx.fetch(
+        """
+        SELECT contact_id, journey_id FROM contacts
+        WHERE journey_id = ANY($1::uuid[]) AND received_at >= $2 AND received_at < $3 AND status = 'decided'
+        ORDER BY contact_id
+        """,
+        journey_ids, since, until,
+    )  # fmt: skip
+    return [(row["contact_id"], row["journey_id"]) for row in rows]
+
+
+# Concerns -------------------------------------------------------------------------------------------------------------
+async def insert_concerns(tx: Transaction, *, contact_id: UUID, concerns: Sequence[Decided]) -> None:
+    """Keep the concerns of a contact."""
+    await tx.executemany(
+        """
+        INSERT INTO concerns (concern_id, contact_id, ordinal, task, intent, case_id, continues, base_tier, tier,
+                              details)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+        """,
+        [
+            (
+                one.concern.concern_id, contact_id, one.concern.ordinal, one.concern.task, one.concern.intent,
+                one.case_id, one.continues, one.base_tier, one.concern.tier, one.concern.model_dump(mode="json", exclude={"tier"}),
+            )
+            for one in concerns
+        ],
+    )  # fmt: skip
+
+
+async def list_concerns(tx: Transaction, *, contact_id: UUID) -> list[Decided]:
+    """The concerns of a contact, in their order."""
+    rows = await tx.fetch(
+        "SELECT case_id, base_tier, tier, details FROM concerns WHERE contact_id = $1 ORDER BY ordinal", contact_id
+    )
+    return [
+        Decided(Concern.model_validate(row["details"]), row["case_id"], row["base_tier"]).at_tier(row["tier"])
+        for row in rows
+    ]
+
+
+async def find_intent_of_case(tx: Transaction, *, case_id: UUID) -> str | None:
+    """The intent that a case began with, where triage has seen its beginning."""
+    intent: str | None = await tx.fetchval("SELECT intent FROM concerns WHERE case_id = $1 AND NOT continues", case_id)
+    return intent
+
+
+async def update_tiers(tx: Transaction, *, concerns: Sequence[Decided]) -> None:
+    """Write the tiers of these concerns."""
+    await tx.executemany(
+        "UPDATE concerns SET tier = $2 WHERE concern_id = $1",
+        [(one.concern.concern_id, one.concern.tier) for one in concerns],
+    )
+
+
+# Failures -------------------------------------------------------------------------------------------------------------
+async def insert_failure(tx: Transaction, *, journey_id: UUID, case_id: UUID, task: Task, failure: Failure) -> bool:
+    """Keep a failure; tells whether it was new."""
+    return bool(
+        await tx.execute(
+            """
+            INSERT INTO failures (failure_id, journey_id, case_id, task, kind, code, occurred_at)
+            VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (failure_id) DO NOTHING
+            """,
+            failure.failure_id, journey_id, case_id, task, failure.kind, failure.code, failure.occurred_at,
+        )
+    )  # fmt: skip
+
+
+async def list_failures(
+    tx: Transaction, *, journey_ids: Sequence[UUID], since: datetime, until: datetime
+) -> list[EarlierFailure]:
+    """What went wrong in these journeys between these times."""
+    rows = await tx.fetch(
+        """
+        SELECT case_id, occurred_at FROM failures
+        WHERE journey_id = ANY($1::uuid[]) AND occurred_at > $2 AND occurred_at <= $3
+        """,
+        journey_ids, since, until,
+    )  # fmt: skip
+    return [EarlierFailure(row["case_id"], row["occurred_at"]) for row in rows]
+
+
+# Reviews --------------------------------------------------------------------------------------------------------------
+_REVIEW = """
+    SELECT review_id, contact_id, journey_id, language, channel, priority, confidence, suggestions, other, status,
+           requested_at, decided_at, decided_by, version
+    FROM reviews
+"""
+
+
+async def insert_review(tx: Transaction, review: Review) -> None:
+    """Keep a review."""
+    await tx.execute(
+        """
+        INSERT INTO reviews (review_id, contact_id, journey_id, language, channel, priority, confidence, suggestions,
+                             other, requested_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+        """,
+        review.review_id, review.contact_id, review.journey_id, review.language, review.channel, review.priority,
+        review.confidence, _concerns.dump_python(review.suggestions, mode="json"), review.other, review.requested_at,
+    )  # fmt: skip
+
+
+async def get_review(tx: Transaction, *, review_id: UUID) -> Review:
+    """The review of this id. Raises ReviewNotFound."""
+    row = await tx.fetchrow(_REVIEW + "WHERE review_id = $1", review_id)
+    if row is None:
+        raise ReviewNotFound
+    return _review(row)
+
+
+async def list_reviews(
+    tx: Transaction,
+    *,
+    statuses: Sequence[str],
+    languages: Sequence[str],
+    channels: Sequence[str],
+    priorities: Sequence[str],
+    after: Edge | None,
+    backwards: bool,
+    limit: int,
+) -> list[Review]:
+    """Reviews, the oldest first; an empty filter lets everything through."""
+    at, review_id = after or (None, None)
+    wanted = """
+        WHERE status = ANY($1::text[])
+          AND (cardinality($2::text[]) = 0 OR language = ANY($2))
+          AND (cardinality($3::text[]) = 0 OR channel = ANY($3))
+          AND (cardinality($4::text[]) = 0 OR priority = ANY($4))
+    """
+    if backwards:
+        order = "AND (requested_at, review_id) < ($5, $6) ORDER BY requested_at DESC, review_id DESC LIMIT $7"
+    else:
+        order = """
+          AND ($5::timestamptz IS NULL OR (requested_at, review_id) > ($5, $6::uuid))
+        ORDER BY requested_at, review_id LIMIT $7
+        """
+    rows = await tx.fetch(_REVIEW + wanted + order, statuses, languages, channels, priorities, at, review_id, limit)
+    return [_review(row) for row in rows]
+
+
+async def update_review(tx: Transaction, *, review_id: UUID, decided_by: str, decided_at: datetime) -> Review:
+    """Write that a review is decided."""
+    await tx.execute(
+        """
+        UPDATE reviews SET status = 'decided', decided_by = $2, decided_at = $3, version = version + 1
+        WHERE review_id = $1
+        """,
+        review_id, decided_by, decided_at,
+    )  # fmt: skip
+    return await get_review(tx, review_id=review_id)
+
+
+def _review(row: asyncpg.Record) -> Review:
+    return Review(**{**dict(row), "suggestions": _concerns.validate_python(row["suggestions"])})
+
+
+async def insert_correction(
+    tx: Transaction, *, contact: Contact, suggested: Sequence[Concern], decided: Sequence[Decided], at: datetime
+) -> None:
+    """Keep what a person made of a suggestion, as training data: labels and offsets."""
+    await tx.execute(
+        """
+        INSERT INTO corrections (contact_id, language, channel, pack, suggested, decided, decided_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7)
+        """,
+        contact.contact_id, contact.language, contact.channel, contact.pack,
+        [_labels(one) for one in suggested], [_labels(one.concern) for one in decided], at,
+    )  # fmt: skip
+
+
+def _labels(concern: Concern) -> dict[str, Any]:
+    wanted = {"task", "intent", "origin", "stage", "priority", "sentiment", "hardness", "flags", "confidence"}
+    offsets = [[r.start, r.end] for r in concern.reasons if r.start is not None and r.end is not None]
+    return concern.model_dump(mode="json", include=wanted) | {"offsets": offsets}
