@@ -108,8 +108,12 @@ async def follow_up_question(tx: Transaction, *, case_id: UUID, matter: Matter) 
         await _reopen(tx, before, question, reason=reason, at=matter.came_at, contact_id=contact_id)
 
 
-async def reopen_undelivered(tx: Transaction, *, case_id: UUID, reply_id: UUID) -> None:
+async def reopen_undelivered(tx: Transaction, *, case_id: UUID, journey_id: UUID, reply_id: UUID) -> None:
     """An answer did not reach the customer: it was none. Only the latest answer of an unaccepted question counts."""
+    known = await store.find_question(tx, case_id=case_id)
+    # What becomes of a reply is told under the journey that it was asked for under, whose lock is held.
+    if known is None or known.journey_id != journey_id:
+        return
     before = await _load(tx, case_id=case_id)
     is_latest = before.answer_id is not None and reply_id_of(case_id, before.answer_id) == reply_id
     if is_latest and before.resolution in {None, Resolution.NO_OBJECTION}:

@@ -36,7 +36,9 @@ async def take_up_concerns(event: ContactTriaged, tx: Transaction) -> None:
 async def reopen_undelivered(event: ReplyFailed, tx: Transaction) -> None:
     """Our own reply did not reach the customer; others' replies are not our business."""
     if event.task is Task.HELPDESK and event.case_id is not None:
-        await actions.reopen_undelivered(tx, case_id=event.case_id, reply_id=event.reply_id)
+        await actions.reopen_undelivered(
+            tx, case_id=event.case_id, journey_id=event.journey_id, reply_id=event.reply_id
+        )
 
 
 @timers.on(Wait.ANSWER_DUE)
