@@ -4,7 +4,15 @@ A route is public only if it stands here *and* says so itself (`dependencies=[pu
 does not start. Paths are templates, as in the OpenAPI document.
 """
 
-PUBLIC_ROUTES: dict[str, str] = {}
+PUBLIC_ROUTES: dict[str, str] = {
+    "POST /intake/v1/contacts": "600/minute",
+    "GET /intake/v1/contacts/{contact_id}/status": "120/minute",
+    "GET /intake/v1/contact-options": "120/minute",
+    # Providers call from few addresses, and what they bring must not be turned away: their signature protects the door.
+    "POST /intake/v1/channels/email/{account}": "60000/minute",
+    "GET /intake/v1/channels/whatsapp/{account}": "60/minute",
+    "POST /intake/v1/channels/whatsapp/{account}": "60000/minute",
+}
 
 INFRASTRUCTURE_ROUTES: frozenset[str] = frozenset(
     {"/", "/livez", "/readyz", "/startupz", "/metrics", "/openapi.json", "/docs", "/problems/{code}"}
