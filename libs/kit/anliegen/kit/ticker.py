@@ -60,6 +60,7 @@ async def tick(context: Context) -> bool:
     metrics.parked_keys.labels(context.service.name).set(row["parked"])
     metrics.outbox_pending.labels(context.service.name).set(row["pending"])
     metrics.outbox_oldest_unsent.labels(context.service.name).set(float(row["oldest_unsent"] or 0))
+    metrics.pool_in_use.labels(context.service.name, "work").set(context.pool.get_size() - context.pool.get_idle_size())
     soon = context.clock.wall() + timedelta(seconds=EVERY_SECONDS)
     busy = False
     if row["due_key"] is not None and row["due_key"] <= soon:

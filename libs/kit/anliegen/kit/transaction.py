@@ -1,7 +1,7 @@
 """The one transaction in which a service decides: locks first, then state, then what it announces, all or nothing."""
 
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -61,6 +61,7 @@ class Transaction:
         self.may_publish = True
         self.needs_cause = False
         self.outgoing: list[tuple[Event, streams.OutgoingRow]] = []
+        self.afterwards: list[Callable[[], None]] = []
         self._held: set[str] = set()
         self._ordinals: dict[tuple[UUID, str, str], int] = {}
 
@@ -184,6 +185,10 @@ class Transaction:
         """Take the timer back; none there is fine."""
         await self.execute("DELETE FROM timers WHERE kind = $1 AND subject = $2", kind, subject)
 
+    def after_commit(self, call: Callable[[], None]) -> None:
+        """Have this called once the transaction is committed: for hints alone, since a crash in between loses it."""
+        self.afterwards.append(call)
+
     # Ends -------------------------------------------------------------------------------------------------------------
     async def flush(self) -> None:
         """Write what was announced. Called by the door, before it commits."""
@@ -220,3 +225,5 @@ async def begin(
         await transaction.commit()
     if tx.outgoing:
         context.notifier.hint()
+    for call in tx.afterwards:
+        call()

@@ -169,6 +169,6 @@ def _reason(problem: Exception) -> str:
 def _count(context: Context, handled: Sequence[AnyDelivery]) -> None:
     service = context.service.name
     metrics.events_processed.labels(service, "done").inc(len(handled))
-    now = context.clock.now()
+    now, end_to_end = context.clock.now(), metrics.event_end_to_end.labels(service)
     for delivery in handled:
-        metrics.event_end_to_end.labels(service).observe(max(0.0, (now - delivery.envelope.time).total_seconds()))
+        end_to_end.observe(max(0.0, (now - delivery.envelope.time).total_seconds()))

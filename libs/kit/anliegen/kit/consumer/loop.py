@@ -23,6 +23,7 @@ log = structlog.get_logger(__name__)
 BATCH = 500
 POLL_MILLISECONDS = 1_000
 REBALANCE_MILLISECONDS = 60_000
+COMMIT_SECONDS = 1.0
 
 
 class PositionOutOfRange(RuntimeError):
@@ -47,6 +48,8 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         self._draining = False
         self._failure: Exception | None = None
         self._cluster_id = ""
+        self._uncommitted: dict[TopicPartition, int] = {}
+        self._committing: asyncio.Task[None] | None = None
         self._kafka: AIOKafkaConsumer
 
     async def run(self) -> None:
@@ -75,7 +78,13 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
             await self._loop()
         finally:
             with contextlib.suppress(Exception):
-                await asyncio.wait_for(self._kafka.stop(), timeout=10)
+                await asyncio.wait_for(self._stop(), timeout=10)
+
+    async def _stop(self) -> None:
+        if self._committing is not None:
+            self._committing.cancel()
+        await self._commit()
+        await self._kafka.stop()
 
     async def _loop(self) -> None:
         attempt = 0
@@ -142,7 +151,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
             return False
         self._next.update({place: end for place, (_, end) in batch.steps.items()})
         self._seen.update({record.place: record.timestamp.timestamp() for record in batch.records})
-        await self._commit(batch)
+        self._commit_soon(batch)
         return True
 
     def _batch_of(self, polled: dict[TopicPartition, list[ConsumerRecord]]) -> Batch | None:
@@ -158,25 +167,36 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
                 steps[place] = (self._next[place], fresh[-1].offset + 1)
         return Batch(tuple(records), steps) if steps else None
 
-    async def _commit(self, batch: Batch) -> None:
+    def _commit_soon(self, batch: Batch) -> None:
         # Only for those who look at Kafka's lag tools; what counts is the position that was committed with the effects.
+        # So nobody waits for it, and a second's batches are told in one go.
+        self._uncommitted.update({TopicPartition(*place): end for place, (_, end) in batch.steps.items()})
+        if self._committing is None or self._committing.done():
+            self._committing = asyncio.create_task(self._commit_later())
+
+    async def _commit_later(self) -> None:
+        await asyncio.sleep(COMMIT_SECONDS)
+        await self._commit()
+
+    async def _commit(self) -> None:
+        ends, self._uncommitted = self._uncommitted, {}
+        ours = {partition: end for partition, end in ends.items() if partition in self._kafka.assignment()}
         try:
-            await self._kafka.commit({TopicPartition(*place): end for place, (_, end) in batch.steps.items()})
+            if ours:
+                await self._kafka.commit(ours)
         except (KafkaError, OSError, TimeoutError) as problem:
             log.info("kafka_commit_failed", group=self.group, error=type(problem).__name__)
 
     def _measure(self, *, progress: bool) -> None:
         lag, now = 0, time.time()
-        oldest = now
         for place, following in self._next.items():
-            high = self._kafka.highwater(TopicPartition(*place)) or following
-            behind = max(0, high - following)
+            behind = max(0, (self._kafka.highwater(TopicPartition(*place)) or following) - following)
             lag += behind
-            oldest = min(oldest, self._seen.get(place, now)) if behind else oldest
-            metrics.consumer_lag_records.labels(self.group, place.topic, str(place.part)).set(behind)
+            labels = (self.group, place.topic, str(place.part))
+            metrics.consumer_lag_records.labels(*labels).set(behind)
+            # The next record is not known before it is fetched; the last one taken is a little older, never younger.
+            metrics.consumer_lag_seconds.labels(*labels).set(now - self._seen.get(place, now) if behind else 0.0)
         self.context.health.polled(lag=lag, progress=progress)
-        # The next record is not known before it is fetched; the last one taken is a little older, never younger.
-        metrics.consumer_lag_seconds.labels(self.group).set(now - oldest)
         metrics.consumer_last_poll.labels(self.group).set(now)
 
     # Rebalances -------------------------------------------------------------------------------------------------------
@@ -187,6 +207,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         self._settled.clear()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._idle.wait(), timeout=0.6 * REBALANCE_MILLISECONDS / 1000)
+        self._uncommitted.clear()
         self._next.clear()
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:

@@ -6,7 +6,6 @@ come back → what is being answered is finished, `shutdown_seconds` at most →
 
 import asyncio
 import contextlib
-import signal
 from collections.abc import Sequence
 from types import FrameType
 from typing import Any
@@ -32,11 +31,30 @@ class Server(uvicorn.Server):
     """uvicorn, which first says that it will go and waits a moment before it does."""
 
     def __init__(self, config: uvicorn.Config, doors: "Sequence[Doors] | Gateway", *, drain_seconds: float) -> None:
+        self._end = asyncio.Event()
         super().__init__(config)
         self._given = doors
         self._drain_seconds = drain_seconds
         self._draining: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def should_exit(self) -> bool:
+        """Whether the end was asked for."""
+        return self._end.is_set()
+
+    @should_exit.setter
+    def should_exit(self, value: bool) -> None:
+        if value:
+            self._end.set()
+
+    async def main_loop(self) -> None:
+        """Wait for the end; once a second the `Date` header is written anew."""
+        # uvicorn's own loop wakes ten times a second, which an idle process pays for.
+        while not await self.on_tick(0):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(1.0):
+                    await self._end.wait()
 
     def _doors(self) -> list[Doors]:
         if isinstance(self._given, Gateway):
@@ -120,6 +138,3 @@ def serve_services(services: Sequence[Service], *, host: str, port: int) -> None
 
     with contextlib.suppress(KeyboardInterrupt):
         uvloop.run(run())
-
-
-SIGNALS = (signal.SIGTERM, signal.SIGINT)

@@ -10,7 +10,6 @@ from starlette.applications import Starlette
 from ..health import LoopLag
 from ..service import Context
 
-
 END_SECONDS = 3.0
 
 

@@ -194,7 +194,7 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[str]":
 
     given = os.environ.get("ANLIEGEN_TEST_KAFKA")
     if given:
-        make_topics(given, manifest("development"))
+        make_topics(given, manifest("development"), patience=30.0)
         yield given
         return
     server = start_kafka(tmp_path_factory.mktemp("kafka"), topics=manifest("development"))
