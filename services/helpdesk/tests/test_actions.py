@@ -21,7 +21,6 @@ from anliegen.events import (
     PromiseState,
     QuestionAnswered,
     QuestionClosed,
-    QuestionFollowedUp,
     QuestionOpened,
     QuestionReopened,
     QuestionResolved,
@@ -31,7 +30,7 @@ from anliegen.events import (
 from anliegen.events.builders import build
 from anliegen.helpdesk import actions, store
 from anliegen.helpdesk.domain import ContactUnknown, Question, QuestionNotFound, QuestionSettled
-from anliegen.helpdesk.states import Reason, Resolution, State
+from anliegen.helpdesk.states import Reason, Resolution, State, Wait
 from anliegen.kit import Transaction
 from anliegen.kit.clock import FixedClock
 from anliegen.kit.errors import PreconditionFailed
@@ -157,6 +156,20 @@ async def test_answer_in_time_takes_the_timer_back(
     clock.advance(25 * HOUR)
     assert await run_timers() == 0
     assert await published(AnswerOverdue) == []
+
+
+async def test_what_is_not_due_yet_does_not_happen(
+    begin: Begin, open_question: Open, published: Read, clock: FixedClock, load: Load
+) -> None:
+    question = await open_question()
+    async with begin() as tx:
+        await answer(tx, question)
+    before, announced = await load(question.case_id), await published()
+    clock.advance(7 * DAY - HOUR)
+    for wait in Wait:
+        async with begin() as tx:
+            await actions.let_time_pass(tx, case_id=question.case_id, wait=wait)
+    assert (await load(question.case_id), await published()) == (before, announced)
 
 
 async def test_reopening_makes_a_new_promise_whose_time_counts_again(
