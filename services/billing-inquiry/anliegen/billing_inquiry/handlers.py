@@ -1,0 +1,66 @@
+"""Door 1: what billing inquiry hears, and what each brings about."""
+
+from uuid import UUID
+
+from pydantic import TypeAdapter
+
+from anliegen.events import ContactTriaged, ReplyFailed, Task
+from anliegen.kit import Handlers, Timer, Timers, Transaction
+
+from . import actions, store
+from .domain import Contact, Matter
+from .states import Wait
+
+CARRIED = TypeAdapter(Matter)
+handlers = Handlers("billing-inquiry")
+timers = Timers()
+
+
+@handlers.on(ContactTriaged)
+async def take_up_concerns(event: ContactTriaged, tx: Transaction) -> None:
+    """Every contact is remembered, since an agent may note an inquiry from any; its inquiries are taken up."""
+    contact = Contact(contact_id=event.contact_id, journey_id=event.journey_id, language=event.language)
+    await store.insert_contact(tx, contact=contact)
+    for concern in event.concerns_for(Task.BILLING_INQUIRY):
+        matter = Matter(
+            contact=contact,
+            intent=concern.intent,
+            priority=concern.priority,
+            tier=concern.tier,
+            came_at=event.decided_at,
+        )
+        await actions.take_up_matter(tx, concern_id=concern.concern_id, case_id=concern.case_id, matter=matter)
+
+
+@handlers.on(ReplyFailed)
+async def reopen_undelivered(event: ReplyFailed, tx: Transaction) -> None:
+    """Our own reply did not reach the customer; others' replies are not our business."""
+    if event.task is Task.BILLING_INQUIRY and event.case_id is not None:
+        await actions.reopen_undelivered(
+            tx, case_id=event.case_id, journey_id=event.journey_id, reply_id=event.reply_id
+        )
+
+
+@timers.on(Wait.ANSWER_DUE)
+async def break_promise(timer: Timer, tx: Transaction) -> None:
+    """The promised time has come without an answer."""
+    await actions.let_time_pass(tx, case_id=timer.subject, wait=Wait.ANSWER_DUE)
+
+
+@timers.on(Wait.NO_OBJECTION)
+async def settle_in_silence(timer: Timer, tx: Transaction) -> None:
+    """The customer said nothing to the answer."""
+    await actions.let_time_pass(tx, case_id=timer.subject, wait=Wait.NO_OBJECTION)
+
+
+@timers.on(Wait.CLOSING)
+async def close_inquiry(timer: Timer, tx: Transaction) -> None:
+    """Nobody came back to the settled inquiry."""
+    await actions.let_time_pass(tx, case_id=timer.subject, wait=Wait.CLOSING)
+
+
+@timers.on(actions.CARRY_OVER)
+async def carry_over(timer: Timer, tx: Transaction) -> None:
+    """A contact under another journey of the person follows up, now under the lock of the inquiry's own."""
+    matter = CARRIED.validate_python(timer.payload["matter"])
+    await actions.follow_up_inquiry(tx, case_id=UUID(timer.payload["case_id"]), matter=matter)

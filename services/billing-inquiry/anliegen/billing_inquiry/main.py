@@ -1,0 +1,14 @@
+"""Billing inquiry, put together."""
+
+from anliegen.kit import Service
+
+from . import api, handlers
+
+service = Service(
+    name="billing-inquiry",
+    title="Billing inquiry",
+    description="Questions on invoices, reminders and payments, answered and followed until they are settled.",
+    routers=(api.router,),
+    handlers=handlers.handlers,
+    timers=handlers.timers,
+)

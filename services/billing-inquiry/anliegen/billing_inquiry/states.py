@@ -1,0 +1,69 @@
+"""Where an inquiry can stand, what moves it, and what its states mean to every other service."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from anliegen.events import CaseStatus
+
+
+class State(StrEnum):
+    """Where an inquiry stands."""
+
+    OPEN = "open"
+    IN_PROGRESS = "in_progress"
+    ANSWERED = "answered"
+    RESOLVED = "resolved"
+    CLOSED = "closed"
+    REOPENED = "reopened"
+    WITHDRAWN = "withdrawn"
+
+
+CASE_STATUS: Mapping[State, CaseStatus] = {
+    State.OPEN: CaseStatus.OPENED,
+    State.IN_PROGRESS: CaseStatus.IN_PROGRESS,
+    State.ANSWERED: CaseStatus.WAITING_FOR_CUSTOMER,
+    State.RESOLVED: CaseStatus.RESOLVED,
+    State.CLOSED: CaseStatus.CLOSED,
+    State.REOPENED: CaseStatus.REOPENED,
+    State.WITHDRAWN: CaseStatus.WITHDRAWN,
+}
+WAITING_FOR_US = frozenset({State.OPEN, State.IN_PROGRESS, State.REOPENED})
+SETTLED = frozenset({State.RESOLVED, State.CLOSED, State.WITHDRAWN})
+
+
+class Resolution(StrEnum):
+    """How an inquiry was settled."""
+
+    ACCEPTED = "accepted"
+    NO_OBJECTION = "no_objection"
+    WITHDRAWN = "withdrawn"
+
+
+class Reason(StrEnum):
+    """Why an inquiry was reopened."""
+
+    CUSTOMER_REJECTED = "customer_rejected"
+    CUSTOMER_WROTE_AGAIN = "customer_wrote_again"
+    ANSWER_WAS_WRONG = "answer_was_wrong"
+    ANSWER_NOT_DELIVERED = "answer_not_delivered"
+    MESSAGES_CROSSED = "messages_crossed"
+
+
+# The customer never read the answer, so nothing is wrong with it.
+UNREAD = frozenset({Reason.ANSWER_NOT_DELIVERED, Reason.MESSAGES_CROSSED})
+
+
+class Wait(StrEnum):
+    """What happens by itself once its time has come; each is a timer of this kind."""
+
+    ANSWER_DUE = "answer_due"
+    NO_OBJECTION = "no_objection"
+    CLOSING = "closing"
+
+
+class FollowUp(StrEnum):
+    """What a contact about a known inquiry brings about."""
+
+    ADDED = "added"
+    REOPENS = "reopens"
+    OPENS_ANOTHER = "opens_another"
