@@ -9,7 +9,7 @@ SERVICES := $(patsubst %/pyproject.toml,%,$(wildcard services/*/pyproject.toml))
 PROJECTS := $(foreach p,$(LIBRARIES) $(SERVICES),-e $(p))
 
 help: ## list the commands
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 install: $(VENV)/.installed ## make .venv with everything, the command anliegen in .venv/bin
 
@@ -17,6 +17,35 @@ $(VENV)/.installed: requirements.txt $(wildcard libs/*/pyproject.toml services/*
 	@PYTHON="$(PYTHON)" sh scripts/install.sh $(VENV) $(PROJECTS)
 	@touch $@
 
+demo: install ## start everything and play the first journey; it stays running until make down
+	@$(BIN)/anliegen up
+	@$(BIN)/python scripts/demo.py
+
+test: install check ## check everything and run every test
+	@$(BIN)/pytest --ignore=tests/architecture --durations=10 --durations-min=1
+
+stories: install ## tell the stories over the public interfaces of the whole stack
+	@$(BIN)/pytest tests/stories -v
+
+check: install ## style, types, who imports whom, the house rules
+	@sh scripts/check.sh
+
+up: install ## start everything on this machine
+	@$(BIN)/anliegen up
+
+down: install ## stop what up or demo started
+	@$(BIN)/anliegen down
+
+bench: install ## measure what is fast
+	@$(BIN)/python -m benchmarks
+
 lock: install ## compile the third-party pins again
 	@$(BIN)/python scripts/lock.py
-.PHONY: help install lock
+
+docs: install ## write what follows from the code: docs/events.md, docs/openapi.json, parts of the READMEs
+	@$(BIN)/python scripts/docs.py
+
+new-service: install ## begin a service: make new-service NAME=parcel-tracing
+	@$(BIN)/python scripts/new_service.py $(NAME)
+
+.PHONY: help install demo test stories check up down bench lock docs new-service

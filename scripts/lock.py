@@ -12,7 +12,8 @@ HEADER = "# Third-party pins with hashes, compiled from the pyproject.toml files
 def third_party() -> list[str]:
     """All requirements named in the workspace that are not our own packages, sorted, without repeats."""
     wanted: set[str] = set()
-    for file in [ROOT / "pyproject.toml", *sorted(ROOT.glob("libs/*/pyproject.toml")), *sorted(ROOT.glob("services/*/pyproject.toml"))]:
+    projects = [*ROOT.glob("libs/*/pyproject.toml"), *ROOT.glob("services/*/pyproject.toml")]
+    for file in [ROOT / "pyproject.toml", *sorted(projects)]:
         content = tomllib.loads(file.read_text())
         wanted.update(content.get("project", {}).get("dependencies", []))
         wanted.update(content.get("dependency-groups", {}).get("dev", []))
@@ -23,10 +24,15 @@ def main() -> None:
     compiled = subprocess.run(
         [
             *(sys.executable, "-m", "uv", "pip", "compile", "-", "--quiet", "--generate-hashes", "--universal"),
-            *("--python-version", "3.11", "--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links"),
+            *("--python-version", "3.11", "--no-header", "--no-annotate"),
+            *("--no-emit-index-url", "--no-emit-find-links"),
             *sys.argv[1:],
         ],
-        input="\n".join(third_party()), text=True, check=True, capture_output=True, cwd=ROOT,
+        input="\n".join(third_party()),
+        text=True,
+        check=True,
+        capture_output=True,
+        cwd=ROOT,
     ).stdout
     (ROOT / "requirements.txt").write_text(HEADER + compiled)
 

@@ -27,7 +27,7 @@ def routes() -> dict[str, Route]:
         for router in service.routers:
             for route in router.routes:
                 if isinstance(route, Route):
-                    found.update({f"{method} {route.path}": route for method in route.methods or ()})
+                    found.update({f"{method} {route.path_format}": route for method in route.methods or ()})
     return found
 
 
@@ -60,7 +60,7 @@ def test_every_scope_stands_in_the_list() -> None:
 
 
 def test_every_public_route_stands_in_the_list() -> None:
-    public = {route.path for route in routes().values() if route.rules.public}
+    public = [entry for entry, route in routes().items() if route.rules.public]
     hold(catalogue.public_routes_unlisted(public, PUBLIC_ROUTES))
 
 

@@ -5,5 +5,6 @@ from collections.abc import Iterable
 
 def hold(violations: Iterable[str]) -> None:
     """Fail with every violation, one a line."""
+    __tracebackhide__ = True
     found = list(violations)
     assert not found, "\n" + "\n".join(found)

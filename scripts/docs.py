@@ -1,0 +1,112 @@
+"""Write what follows from the code: docs/events.md, docs/openapi.json, and who hears what in the services' READMEs.
+
+`make docs` runs it; `--check` writes nothing and fails where something is out of date.
+"""
+
+import argparse
+import inspect
+import json
+import logging
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from anliegen.events import documentation, registry
+from anliegen.kit.http.app import create_app
+from anliegen.kit.http.openapi import merge
+from anliegen.kit.service import Service, all_services, load_service
+
+ROOT = Path(__file__).resolve().parent.parent
+BEGIN = "<!-- written by make docs -->"
+END = "<!-- end -->"
+# Nothing is opened: an application describes itself without a database, an issuer or a broker.
+SETTINGS = {
+    "environment": "test",
+    "database_url": "postgresql:///{database}",
+    "oidc_issuer": "http://issuer.test",
+    "identity_secret": "00" * 32,
+}
+
+
+def consumers_of(services: list[Service]) -> dict[str, list[str]]:
+    """The services that hear each type of event."""
+    return {
+        cls.event_type: [
+            service.name for service in services if service.handlers.wants(cls.event_type, registry.topic_of(cls))
+        ]
+        for cls in registry.classes_in("anliegen.events")
+    }
+
+
+def openapi(services: list[Service]) -> str:
+    """The interfaces of all services as one document."""
+    apps = [(service, create_app(service, service.settings(**SETTINGS))) for service in services]
+    merged = merge([(service.package, app.openapi()) for service, app in apps], title="Anliegen", version="0.1.0")
+    return json.dumps(merged, indent=1, ensure_ascii=False) + "\n"
+
+
+def hears_and_announces(service: Service) -> str:
+    """What a service hears and brings about, one row a handler, and what it announces."""
+    classes = registry.classes_in("anliegen.events")
+    heard: dict[str, list[str]] = {}
+    effects: dict[str, str] = {}
+    for cls in classes:
+        for handler in service.handlers.for_(cls.event_type, registry.topic_of(cls)):
+            heard.setdefault(handler.name, []).append(cls.__name__)
+            effects[handler.name] = _first_sentence(handler.call.__doc__ or "")
+    announced = [cls.__name__ for cls in classes if registry.service_of(cls.event_type) == service.name]
+    return "\n".join([*_table(heard, effects, len(classes)), "", f"Announces {_names(announced)}."])
+
+
+def _table(heard: dict[str, list[str]], effects: dict[str, str], every: int) -> Iterator[str]:
+    yield "| hears | and then |"
+    yield "|---|---|"
+    for handler, names in heard.items():
+        told = "every event" if len(names) == every else _names(names)
+        yield f"| {told} | `{handler}`: {effects[handler]} |"
+    yield "| `JourneysMerged`, `JourneysSplit` | the kit follows them, so that reads by journey find the whole person |"
+
+
+def _names(names: list[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names) or "nothing"
+
+
+def _first_sentence(text: str) -> str:
+    first = inspect.cleandoc(text).split("\n\n", maxsplit=1)[0].replace("\n", " ").partition(". ")[0]
+    return first.rstrip(".").replace("|", "\\|")
+
+
+def readme_of(service: Service) -> tuple[Path, str]:
+    """The README with its written part brought up to date; unchanged where it has no such part."""
+    path = ROOT / "services" / service.name / "README.md"
+    text = path.read_text("utf-8")
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        return path, text
+    return path, f"{before}{BEGIN}\n{hears_and_announces(service)}\n{END}{after}"
+
+
+def main() -> int:
+    """Write or check everything; the exit code is 1 where something is out of date."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; fail where something is out of date")
+    check = parser.parse_args().check
+    logging.disable(logging.WARNING)
+    services = [load_service(name) for name in all_services()]
+    result = documentation.main(["--check"] if check else [], consumers=consumers_of(services))
+    wanted = dict([(ROOT / "docs" / "openapi.json", openapi(services)), *map(readme_of, services)])
+    for path, text in wanted.items():
+        if path.is_file() and path.read_text("utf-8") == text:
+            continue
+        if check:
+            result = 1
+            print(f"Out of date: {path.relative_to(ROOT)}. Run: make docs", file=sys.stderr)
+        else:
+            path.write_text(text, "utf-8")
+            print(f"Wrote {path.relative_to(ROOT)}")
+    return result
+
+
+if __name__ == "__main__":
+    sys.exit(main())
