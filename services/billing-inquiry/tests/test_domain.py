@@ -1,5 +1,6 @@
 """The life of an inquiry, decided without a database: every way it can go, and what becomes of its promises."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from uuid import UUID, uuid4
@@ -18,6 +19,7 @@ from anliegen.billing_inquiry.domain import (
 )
 from anliegen.billing_inquiry.rules import SERVICE_LEVELS, read_pack
 from anliegen.billing_inquiry.states import (
+    BLAMELESS,
     CASE_STATUS,
     SETTLED,
     WAITING_FOR_US,
@@ -27,7 +29,7 @@ from anliegen.billing_inquiry.states import (
     State,
     Wait,
 )
-from anliegen.events import CaseStatus, Failure, FailureKind, Priority, PromiseState
+from anliegen.events import CaseStatus, Failure, FailureKind, Priority, PromiseState, Sentiment
 
 MONDAY = datetime(2026, 3, 2, 9, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -143,8 +145,8 @@ def test_customer_who_changes_their_mind_is_not_our_failure() -> None:
     assert (failure, inquiry.tier) == (None, 1)
 
 
-@pytest.mark.parametrize("reason", [Reason.ANSWER_NOT_DELIVERED, Reason.MESSAGES_CROSSED])
-def test_answer_that_was_not_read_was_not_rejected(reason: Reason) -> None:
+@pytest.mark.parametrize("reason", sorted(BLAMELESS))
+def test_answer_against_which_nothing_speaks_was_not_rejected(reason: Reason) -> None:
     inquiry, failure = answered().reopened_for(reason, at=MONDAY + DAY, levels=SERVICE_LEVELS)
     assert (failure, inquiry.tier, inquiry.assignee) == (None, 1, "agent-1")
 
@@ -153,6 +155,11 @@ def test_message_from_before_the_answer_crossed_it() -> None:
     inquiry = answered(MONDAY + 2 * HOUR)
     assert inquiry.reason_for(matter(MONDAY + HOUR)) is Reason.MESSAGES_CROSSED
     assert inquiry.reason_for(matter(MONDAY + 3 * HOUR)) is Reason.CUSTOMER_WROTE_AGAIN
+
+
+def test_glad_message_after_the_answer_rejects_nothing() -> None:
+    glad = replace(matter(MONDAY + 3 * HOUR), sentiment=Sentiment.POSITIVE)
+    assert answered(MONDAY + 2 * HOUR).reason_for(glad) is Reason.CUSTOMER_CONTENT
 
 
 def test_follow_up_adds_reopens_or_opens_another() -> None:

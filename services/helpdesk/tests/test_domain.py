@@ -1,5 +1,6 @@
 """The life of a question, decided without a database: every way it can go, and what becomes of its promises."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from uuid import UUID, uuid4
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from anliegen.events import CaseStatus, Failure, FailureKind, Priority, PromiseState
+from anliegen.events import CaseStatus, Failure, FailureKind, Priority, PromiseState, Sentiment
 from anliegen.helpdesk.domain import (
     Contact,
     Matter,
@@ -18,7 +19,17 @@ from anliegen.helpdesk.domain import (
     more_pressing,
 )
 from anliegen.helpdesk.rules import SERVICE_LEVELS, read_pack
-from anliegen.helpdesk.states import CASE_STATUS, SETTLED, WAITING_FOR_US, FollowUp, Reason, Resolution, State, Wait
+from anliegen.helpdesk.states import (
+    BLAMELESS,
+    CASE_STATUS,
+    SETTLED,
+    WAITING_FOR_US,
+    FollowUp,
+    Reason,
+    Resolution,
+    State,
+    Wait,
+)
 
 MONDAY = datetime(2026, 3, 2, 9, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -133,8 +144,8 @@ def test_customer_who_changes_their_mind_is_not_our_failure() -> None:
     assert (failure, question.tier) == (None, 1)
 
 
-@pytest.mark.parametrize("reason", [Reason.ANSWER_NOT_DELIVERED, Reason.MESSAGES_CROSSED])
-def test_answer_that_was_not_read_was_not_rejected(reason: Reason) -> None:
+@pytest.mark.parametrize("reason", sorted(BLAMELESS))
+def test_answer_against_which_nothing_speaks_was_not_rejected(reason: Reason) -> None:
     question, failure = answered().reopened_for(reason, at=MONDAY + DAY, levels=SERVICE_LEVELS)
     assert (failure, question.tier, question.assignee) == (None, 1, "agent-1")
 
@@ -143,6 +154,11 @@ def test_message_from_before_the_answer_crossed_it() -> None:
     question = answered(MONDAY + 2 * HOUR)
     assert question.reason_for(matter(MONDAY + HOUR)) is Reason.MESSAGES_CROSSED
     assert question.reason_for(matter(MONDAY + 3 * HOUR)) is Reason.CUSTOMER_WROTE_AGAIN
+
+
+def test_glad_message_after_the_answer_rejects_nothing() -> None:
+    glad = replace(matter(MONDAY + 3 * HOUR), sentiment=Sentiment.POSITIVE)
+    assert answered(MONDAY + 2 * HOUR).reason_for(glad) is Reason.CUSTOMER_CONTENT
 
 
 def test_follow_up_adds_reopens_or_opens_another() -> None:

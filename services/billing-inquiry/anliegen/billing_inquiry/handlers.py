@@ -28,6 +28,7 @@ async def take_up_concerns(event: ContactTriaged, tx: Transaction) -> None:
             priority=concern.priority,
             tier=concern.tier,
             came_at=event.decided_at,
+            sentiment=concern.sentiment,
         )
         await actions.take_up_matter(tx, concern_id=concern.concern_id, case_id=concern.case_id, matter=matter)
 

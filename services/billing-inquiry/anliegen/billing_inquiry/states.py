@@ -47,10 +47,11 @@ class Reason(StrEnum):
     ANSWER_WAS_WRONG = "answer_was_wrong"
     ANSWER_NOT_DELIVERED = "answer_not_delivered"
     MESSAGES_CROSSED = "messages_crossed"
+    CUSTOMER_CONTENT = "customer_content"
 
 
-# The customer never read the answer, so nothing is wrong with it.
-UNREAD = frozenset({Reason.ANSWER_NOT_DELIVERED, Reason.MESSAGES_CROSSED})
+# Nothing speaks against the answer: the customer never read it, or is glad of it and adds something.
+BLAMELESS = frozenset({Reason.ANSWER_NOT_DELIVERED, Reason.MESSAGES_CROSSED, Reason.CUSTOMER_CONTENT})
 
 
 class Wait(StrEnum):

@@ -6,12 +6,22 @@ from datetime import datetime
 from typing import Self
 from uuid import UUID
 
-from anliegen.events import CaseStatus, Failure, FailureKind, Priority, Promise, PromiseKind, PromiseState, Task
+from anliegen.events import (
+    CaseStatus,
+    Failure,
+    FailureKind,
+    Priority,
+    Promise,
+    PromiseKind,
+    PromiseState,
+    Sentiment,
+    Task,
+)
 from anliegen.kit import ids
 from anliegen.kit.errors import Conflict, Invalid, NotFound
 
 from .rules import ServiceLevels
-from .states import CASE_STATUS, SETTLED, UNREAD, WAITING_FOR_US, FollowUp, Reason, Resolution, State, Wait
+from .states import BLAMELESS, CASE_STATUS, SETTLED, WAITING_FOR_US, FollowUp, Reason, Resolution, State, Wait
 
 TOP_TIER = 3
 
@@ -50,6 +60,7 @@ class Matter:
     priority: Priority
     tier: int
     came_at: datetime
+    sentiment: Sentiment = Sentiment.NEUTRAL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +169,7 @@ class Question:
             raise QuestionStillOpen
         times = self.reopened + 1
         failure: Failure | None = None
-        if self.state is not State.WITHDRAWN and reason not in UNREAD:
+        if self.state is not State.WITHDRAWN and reason not in BLAMELESS:
             kind = FailureKind.REJECTED_ANSWER if self.state is State.ANSWERED else FailureKind.REOPENED_CASE
             failure_id = ids.derived("failure", self.case_id, "reopened", times)
             failure = Failure(failure_id=failure_id, kind=kind, occurred_at=at, code=reason)
@@ -223,9 +234,11 @@ class Question:
         return self._changed(priority=more_pressing(self.priority, matter.priority), tier=max(self.tier, matter.tier))
 
     def reason_for(self, matter: Matter) -> Reason:
-        """Why a contact reopens it: one that came before the answer cannot be about the answer."""
+        """Why a contact reopens it: one that came before the answer cannot be about it."""
         crossed = self.answered_at is not None and matter.came_at < self.answered_at
-        return Reason.MESSAGES_CROSSED if crossed else Reason.CUSTOMER_WROTE_AGAIN
+        if crossed:
+            return Reason.MESSAGES_CROSSED
+        return Reason.CUSTOMER_CONTENT if matter.sentiment is Sentiment.POSITIVE else Reason.CUSTOMER_WROTE_AGAIN
 
     def _refuse_settled(self) -> None:
         if self.state in SETTLED:
