@@ -116,14 +116,14 @@ class EventStream(StreamingResponse):
 
     media_type = "text/event-stream"
 
-    def __init__(self, request: Request, events: AsyncIterator[StreamEvent]) -> None:
-        """Raises TooManyStreams."""
+    def __init__(self, request: Request, events: AsyncIterator[StreamEvent], *, status_code: int = 200) -> None:
+        """Raises TooManyStreams. The description of the interface takes the status from the default here."""
         self._streams: Streams = request.app.state.doors.streams
         principal = request.scope.get(PRINCIPAL)
         self._caller = principal.subject if principal else address_of(request.scope)
         self._streams.enter(self._caller)
         self._lines = self._streams.lines(events)
-        super().__init__(self._lines, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+        super().__init__(self._lines, status_code, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
