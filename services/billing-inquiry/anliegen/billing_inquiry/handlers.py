@@ -18,7 +18,7 @@ timers = Timers()
 
 @handlers.on(ContactTriaged)
 async def take_up_concerns(event: ContactTriaged, tx: Transaction) -> None:
-    """Every contact is remembered, since an agent may note an inquiry from any; its inquiries are taken up."""
+    """Each concern opens an inquiry or follows one up. The contact is remembered: an agent may note an inquiry from any."""
     contact = Contact(contact_id=event.contact_id, journey_id=event.journey_id, language=event.language)
     await store.insert_contact(tx, contact=contact)
     for concern in event.concerns_for(Task.BILLING_INQUIRY):
@@ -35,7 +35,7 @@ async def take_up_concerns(event: ContactTriaged, tx: Transaction) -> None:
 
 @handlers.on(ReplyFailed)
 async def reopen_undelivered(event: ReplyFailed, tx: Transaction) -> None:
-    """Our own reply did not reach the customer; others' replies are not our business."""
+    """An answer that did not reach the customer was none. What becomes of others' replies is not our business."""
     if event.task is Task.BILLING_INQUIRY and event.case_id is not None:
         await actions.reopen_undelivered(
             tx, case_id=event.case_id, journey_id=event.journey_id, reply_id=event.reply_id
