@@ -33,7 +33,7 @@ class Program:
     command: tuple[str, ...]
     environment: Mapping[str, str] = field(repr=False)
     port: int
-    health: str = "/readyz"
+    needs_kafka: bool = False
 
     @property
     def fingerprint(self) -> str:
@@ -98,7 +98,7 @@ def _serve(name: str, services: list[str], environment: Mapping[str, str], port:
 
 
 def _work(name: str, services: list[str], environment: Mapping[str, str], port: int) -> Program:
-    return Program(name, _anliegen("work", *services, f"--port={port}"), environment, port)
+    return Program(name, _anliegen("work", *services, f"--port={port}"), environment, port, needs_kafka=True)
 
 
 def _anliegen(*words: str) -> tuple[str, ...]:
@@ -143,10 +143,10 @@ def is_current(program: Program, processes: Processes) -> bool:
     return record is not None and record.fingerprint == program.fingerprint
 
 
-def health(port: int, path: str = "/readyz", *, timeout: float = 3.0) -> str:
+def health(port: int, *, timeout: float = 3.0) -> str:
     """`ready`, or in a word what is wrong."""
     try:
-        with urllib.request.urlopen(f"http://{LOOPBACK}:{port}{path}", timeout=timeout):
+        with urllib.request.urlopen(f"http://{LOOPBACK}:{port}/readyz", timeout=timeout):
             return "ready"
     except urllib.error.HTTPError as refused:
         with refused:
@@ -165,7 +165,7 @@ def _detail(body: bytes) -> str:
 def _becomes_ready(program: Program, record: ProcessRecord, patience: float) -> bool:
     deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
-        if health(program.port, program.health) == "ready":
+        if health(program.port) == "ready":
             return True
         if record.process() is None:
             return False

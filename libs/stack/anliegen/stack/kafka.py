@@ -81,22 +81,19 @@ def start_kafka(
     processes = processes or Processes(data / "run", data / "run")
     processes.run.mkdir(mode=0o700, exist_ok=True)
     ports = ports or Ports(data / "ports.json")
-    record = processes.running(NAME)
-    if record is not None and record.port is None:
-        record = processes.record(NAME, record.pid, record.command, port=ports.read().get(NAME))
-    if record is not None and not (record.port and answers(record.port)) and not _comes_up(record):
-        processes.stop(NAME, patience=STOP_PATIENCE)
-        record = None
-    if record is None:
-        record = _start(data, processes, ports, progress)
-    server = KafkaServer(f"{LOOPBACK}:{record.port}", record.pid, processes, data)
+    adopted = _adopt(processes, ports)
+    record = adopted or _start(data, processes, ports, progress)
     try:
-        make_topics(server.bootstrap, topics, patience=START_PATIENCE, alive=lambda: record.process() is not None)
+        try:
+            return _when_ready(record, topics, processes, data)
+        except StackError:
+            if adopted is None or adopted.process() is not None:
+                raise
+            # It was already dying when we took it for alive.
+            return _when_ready(_start(data, processes, ports, progress), topics, processes, data)
     except StackError as failed:
-        raise StackError(
-            f"{failed} The end of its log ({processes.log(NAME)}):\n{tail(processes.log(NAME))}"
-        ) from failed
-    return server
+        log = processes.log(NAME)
+        raise StackError(f"{failed} The end of its log ({log}):\n{tail(log)}") from failed
 
 
 def stop_kafka(data: Path, *, processes: Processes) -> None:
@@ -176,6 +173,23 @@ def _start(data: Path, processes: Processes, ports: Ports, progress: Progress | 
         *_main(jars, "kafka.Kafka", str(configured)),
     ]
     return processes.start(NAME, command, environment=_environment(), port=port, folder=data)
+
+
+def _adopt(processes: Processes, ports: Ports) -> ProcessRecord | None:
+    """The record of a broker that runs and answers; one that only runs is ended."""
+    record = processes.running(NAME)
+    if record is not None and record.port is None:
+        record = processes.record(NAME, record.pid, record.command, port=ports.read().get(NAME))
+    if record is not None and not _comes_up(record):
+        processes.stop(NAME, patience=STOP_PATIENCE)
+        return None
+    return record
+
+
+def _when_ready(record: ProcessRecord, topics: Sequence[Topic], processes: Processes, data: Path) -> KafkaServer:
+    bootstrap = f"{LOOPBACK}:{record.port}"
+    make_topics(bootstrap, topics, patience=START_PATIENCE, alive=lambda: record.process() is not None)
+    return KafkaServer(bootstrap, record.pid, processes, data)
 
 
 def _comes_up(record: ProcessRecord) -> bool:

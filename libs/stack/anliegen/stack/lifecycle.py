@@ -6,7 +6,7 @@ import contextlib
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from anliegen.stack import applications
@@ -16,7 +16,7 @@ from anliegen.stack.errors import StackError
 from anliegen.stack.home import Home
 from anliegen.stack.kafka import KafkaServer, make_topics, start_kafka, stop_kafka
 from anliegen.stack.migrations import migrate
-from anliegen.stack.ports import Ports
+from anliegen.stack.ports import LOOPBACK, Ports
 from anliegen.stack.postgres import PostgresServer, server_at, start_postgres, stop_postgres
 from anliegen.stack.processes import Processes, end
 from anliegen.stack.progress import Reporter, Silent
@@ -105,18 +105,18 @@ class _Start:
         self.ports = Ports(home.ports_file)
 
     def run(self) -> Stack:
-        with ThreadPoolExecutor(8, thread_name_prefix="up") as executor:
-            kafka = executor.submit(self.kafka)
-            postgres = executor.submit(self.postgres)
+        """Everything at once, as far as it does not need each other: two cores are busy for the whole time."""
+        with ThreadPoolExecutor(32, thread_name_prefix="up") as executor:
             chosen = self.choose_ports()
+            kafka = executor.submit(self.kafka)
             stack = Stack(
                 home=self.home,
                 services=self.services,
                 http_port=chosen["http"],
                 outside_port=chosen["outside"],
                 smtp_port=chosen["smtp"],
-                postgres=postgres.result(),
-                bootstrap=kafka.result().bootstrap,
+                postgres=self.postgres(),
+                bootstrap=os.environ.get("ANLIEGEN_KAFKA") or f"{LOOPBACK}:{chosen['kafka']}",
             )
             wanted = applications.programs(
                 self.services, stack.environment(), self.home.root, chosen.__getitem__, alone=self.alone
@@ -124,7 +124,10 @@ class _Start:
             self.stop_others({program.name for program in wanted})
             if not all(applications.is_current(program, self.processes) for program in wanted):
                 self.migrate(stack)
-            for started in [executor.submit(self.program, program) for program in wanted]:
+            starting = [executor.submit(self.program, program, kafka) for program in wanted]
+            if kafka.result().bootstrap != stack.bootstrap:
+                raise StackError("Kafka's port was taken while it started. Run `anliegen up` again.")
+            for started in starting:
                 started.result()
         stack.save()
         return stack
@@ -170,7 +173,7 @@ class _Start:
 
     def choose_ports(self) -> dict[str, int]:
         """Ports by the name of their use. One that our own running process holds stays its own."""
-        uses = {"http": "http", "outside": "outside", "smtp": "outside", "workers": "workers"}
+        uses = {"http": "http", "outside": "outside", "smtp": "outside", "workers": "workers", "kafka": "kafka"}
         if self.alone:
             uses |= {f"{part}-{name}": f"{part}-{name}" for name in self.services for part in ("http", "worker")}
         known, chosen = self.ports.read(), {}
@@ -192,7 +195,9 @@ class _Start:
             migrate(stack, log=self.processes.log("migrate"))
             step.say(", ".join(self.services))
 
-    def program(self, program: Program) -> None:
+    def program(self, program: Program, kafka: Future[KafkaServer]) -> None:
+        if program.needs_kafka:
+            kafka.result()
         with self.reporter.step(program.name) as step:
             applications.ensure(program, self.processes, say=step.say)
 

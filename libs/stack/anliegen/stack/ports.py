@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import struct
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,6 +37,18 @@ def answers(port: int, *, timeout: float = 0.5) -> bool:
     try:
         with socket.create_connection((LOOPBACK, port), timeout=timeout):
             return True
+    except OSError:
+        return False
+
+
+def speaks_postgres(port: int, *, timeout: float = 5.0) -> bool:
+    """Whether a PostgreSQL server at this port takes up a conversation, which one that is dying no longer does."""
+    # Length and code of PostgreSQL's SSLRequest, the one question that needs neither role nor password.
+    question = struct.pack("!ii", 8, 80877103)
+    try:
+        with socket.create_connection((LOOPBACK, port), timeout=timeout) as connection:
+            connection.sendall(question)
+            return connection.recv(1) in {b"S", b"N"}
     except OSError:
         return False
 

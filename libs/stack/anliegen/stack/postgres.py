@@ -19,7 +19,7 @@ import psutil
 from anliegen.stack.accounts import Account, unprivileged
 from anliegen.stack.errors import StackError
 from anliegen.stack.home import DerivedSecrets, Secrets, SecretSource
-from anliegen.stack.ports import LOOPBACK, any_free, is_free
+from anliegen.stack.ports import LOOPBACK, any_free, is_free, speaks_postgres
 from anliegen.stack.processes import MARK, end, launch, shorten, tail
 from anliegen.stack.sockets import make_socket_folder, remove_socket_folder
 
@@ -136,12 +136,18 @@ def start_postgres(
     log = log or data / "postgres.log"
     secrets = secrets or Secrets(data.with_name(f"{data.name}.secrets.json"))
     cluster = data / "cluster"
-    if (pid := postmaster(cluster)) is not None and _becomes_ready(pid, cluster, time.monotonic() + START_PATIENCE):
-        return _server(data, pid, log=log, secrets=secrets)
+    deadline = time.monotonic() + START_PATIENCE
+    while (pid := postmaster(cluster)) is not None and _becomes_ready(pid, cluster, deadline):
+        server = _server(data, pid, log=log, secrets=secrets)
+        if server.port is not None and speaks_postgres(server.port):
+            return server
+    if pid is not None:
+        raise StackError(f"PostgreSQL (process {pid}) runs but does not answer. Stop it with `anliegen down`.")
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
     account = unprivileged(folder=data, program=programs() / "postgres")
     _initialise(data, secrets=secrets, account=account, durable=durable)
     socket = make_socket_folder(data, account)
+    _forget_dead(cluster, socket)
     shorten(log)
     deadline = time.monotonic() + START_PATIENCE
     while True:
@@ -205,6 +211,20 @@ def postmaster(cluster: Path) -> int | None:
     except (OSError, ValueError, IndexError, psutil.Error):
         pass
     return None
+
+
+def _forget_dead(cluster: Path, socket: Path) -> None:
+    """Remove the notes of a killed server whose number is another's now, or a dead process's that nobody has buried.
+
+    PostgreSQL would take either for the server itself and refuse to start. That no process of the old server works on
+    the files any more it sees from their shared memory, with or without the notes.
+    """
+    note = cluster / "postmaster.pid"
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        if psutil.pid_exists(int(note.read_text().splitlines()[0])) and postmaster(cluster) is None:
+            note.unlink()
+    for left in socket.glob(".s.PGSQL.*"):
+        left.unlink(missing_ok=True)
 
 
 def _initialise(data: Path, *, secrets: SecretSource, account: Account | None, durable: bool) -> None:

@@ -11,7 +11,7 @@ import psutil
 
 from anliegen.stack.applications import health
 from anliegen.stack.home import Home
-from anliegen.stack.ports import answers
+from anliegen.stack.ports import answers, speaks_postgres
 from anliegen.stack.postgres import postmaster
 from anliegen.stack.processes import Processes, ProcessRecord
 
@@ -63,7 +63,9 @@ def _status(record: ProcessRecord, family: list[psutil.Process], processor: floa
 def _health(record: ProcessRecord) -> str:
     if record.port is None:
         return "has no known port"
-    if record.name in {"postgres", "kafka"}:
+    if record.name == "postgres":
+        return "ready" if speaks_postgres(record.port) else "does not answer"
+    if record.name == "kafka":
         return "ready" if answers(record.port) else "does not answer"
     return health(record.port)
 
