@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 AT_ONCE = 16
 HOLD = timedelta(minutes=3)
 """A claim's time: longer than any channel may take."""
-LOOK_EVERY = 1.0
+LOOK_EVERY = 2.0
 """Seconds between two looks without a hint: for words whose hint was lost, and for those whose wait is over."""
 LOOK_AGAIN = (0.0, 0.03, 0.12)
 """Seconds after a hint: it may come before the transaction that queued the words is committed."""

@@ -43,6 +43,8 @@ class IntakeSettings(Settings):
     """Signs the provider's webhooks. Empty: the door is closed."""
     whatsapp_verify_token: SecretStr = SecretStr("")
     whatsapp_access_token: SecretStr = SecretStr("")
+    whatsapp_media_hosts: tuple[str, ...] = ("lookaside.fbsbx.com",)
+    """Hosts beside the API's own that files are fetched from: our token is shown to nobody else."""
     whatsapp_accounts: dict[str, Account] = Field(default_factory=dict)
     """By phone number id."""
     whatsapp_templates: dict[str, str] = Field(default_factory=dict)

@@ -67,6 +67,7 @@ async def acknowledge_contact(tx: Transaction, contact: Contact, *, unanswered: 
     )
     if not await outgoing.insert_reply(tx, reply, due=tx.wall):
         return
+    resources.wake.set()
     if on_page:
         tx.publish(
             ReplySent(

@@ -4,7 +4,6 @@ from datetime import datetime
 from uuid import UUID
 
 from anliegen.kit import Transaction
-from anliegen.kit.http import PageRequest
 
 from ..resources import resources_of
 from ..store import vault

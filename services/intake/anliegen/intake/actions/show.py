@@ -1,7 +1,7 @@
 """Show a contact, its files, and how its matter stands."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import quote
 from uuid import UUID
 
@@ -36,11 +36,11 @@ class Status:
 async def show_contact(tx: Transaction, *, contact_id: UUID, principal: Principal) -> Contact:
     """A contact, for staff and for the customer whose journey it is. Raises ContactNotFound."""
     contact = await store.get_contact(tx, contact_id=contact_id)
-    if principal.roles & _STAFF:
-        return contact
-    if principal.journey_id is not None and principal.journey_id in await tx.members(contact.journey_id):
-        return contact
-    raise ContactNotFound
+    is_own = principal.journey_id is not None and principal.journey_id in await tx.members(contact.journey_id)
+    if not principal.roles & _STAFF and not is_own:
+        raise ContactNotFound
+    fetched = await media.list_stored(tx, contact_id=contact_id)
+    return replace(contact, attachments=(*contact.attachments, *fetched))
 
 
 async def show_attachment(
@@ -48,8 +48,7 @@ async def show_attachment(
 ) -> tuple[ContentReference, bytes]:
     """A file of a contact. Raises ContactNotFound, FileNotKept."""
     contact = await show_contact(tx, contact_id=contact_id, principal=principal)
-    fetched = await media.list_stored(tx, contact_id=contact_id)
-    references = (*contact.attachments, *fetched, *([contact.content] if contact.content else []))
+    references = (*contact.attachments, *([contact.content] if contact.content else []))
     for reference in references:
         if reference.sha256 == sha256:
             return reference, await resources_of(tx).files.get(sha256)

@@ -49,6 +49,7 @@ class GraphSender:
 
     def __init__(self, settings: IntakeSettings, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self._base = settings.whatsapp_api_url.rstrip("/")
+        self._hosts = frozenset({httpx.URL(self._base).host, *settings.whatsapp_media_hosts})
         self._client = httpx.AsyncClient(
             headers={"Authorization": f"Bearer {settings.whatsapp_access_token.get_secret_value()}"},
             timeout=TIMEOUT_SECONDS,
@@ -95,6 +96,8 @@ class GraphSender:
             if about.status_code >= 400:
                 raise _refusal(about)
             address = str(about.json()["url"])
+            if httpx.URL(address).host not in self._hosts:
+                raise SendingFailed("media_host_unknown", lasting=True)
             content = bytearray()
             async with self._client.stream("GET", address) as response:
                 if response.status_code >= 400:
@@ -105,7 +108,7 @@ class GraphSender:
                         raise SendingFailed("media_too_large", lasting=True)
         except httpx.HTTPError as problem:
             raise SendingFailed("provider_unreachable", lasting=False) from problem
-        except (ValueError, LookupError, TypeError) as problem:
+        except (ValueError, LookupError, TypeError, httpx.InvalidURL) as problem:
             raise SendingFailed("provider_answer_unreadable", lasting=False) from problem
         return bytes(content)
 

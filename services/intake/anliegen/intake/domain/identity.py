@@ -10,7 +10,8 @@ from anliegen.events import Assurance, Handle, HandleKind
 from anliegen.kit import ids
 
 LONGEST_HANDLE = 320
-LONGEST_CUSTOMER_NUMBER = 40
+SHORTEST_PHONE = 8
+"""Signs, with the plus and the country: what is shorter is an extension or an emergency number, not a person's."""
 _NOT_A_NUMBER = re.compile(r"[\s./\-_]+")
 _CUSTOMER_NUMBER = re.compile(r"[0-9A-Z]{1,40}")
 _ADDRESS = re.compile(r"[^\s@<>(),;:\"\[\]\\]+@[^\s@<>(),;:\"\[\]\\]+")
@@ -46,7 +47,8 @@ def normalise_phone(number: str, *, region: str) -> str | None:
         return None
     if not phonenumbers.is_possible_number(parsed):
         return None
-    return str(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164))
+    found = str(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164))
+    return found if len(found) >= SHORTEST_PHONE else None
 
 
 def normalise_whatsapp(wa_id: str) -> str | None:

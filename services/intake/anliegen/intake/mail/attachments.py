@@ -11,6 +11,8 @@ from anliegen.kit.files import Files
 from .parse import Attachment
 
 LONGEST_NAME = 150
+LEAST_CONFIDENCE = 0.3
+"""A signature of three bytes, as JPEG has; two are found in any text."""
 UNKNOWN = "application/octet-stream"
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f/\\:*?\"<>|\u202a-\u202e\u2066-\u2069\ud800-\udfff]+")
 
@@ -33,7 +35,7 @@ def sniff(content: bytes) -> str:
         found = puremagic.magic_string(content[:65_536])
     except Exception:
         return _text_or_unknown(content)
-    best = next((match.mime_type for match in found if match.mime_type and match.confidence >= 0.5), None)
+    best = next((match.mime_type for match in found if match.mime_type and match.confidence >= LEAST_CONFIDENCE), None)
     return str(best) if best else _text_or_unknown(content)
 
 

@@ -18,6 +18,7 @@ MOST_REFERENCES = 50
 _ID = re.compile(r"<[^<>\s]{1,500}>")
 _RECIPIENTS = ("Delivered-To", "X-Original-To", "Envelope-To", "To", "Cc")
 _FAILED = re.compile(r"^\s*action:\s*failed", re.I | re.M)
+_MIME_LINES = re.compile(r"^(--\S.*|content-[a-z-]+:.*(\r?\n[ \t].*)*)$\n?", re.I | re.M)
 _READABLE = re.compile(r"\w{2,}")
 
 
@@ -133,7 +134,7 @@ def _raw_header(own: dict[bytes, list[bytes]], name: bytes) -> str | None:
 
 def _address(header: str) -> tuple[str | None, str | None]:
     try:
-        pairs = getaddresses([header], strict=False)
+        pairs = getaddresses([header])
     except Exception:
         pairs = []
     for name, address in pairs:
@@ -183,6 +184,11 @@ class _Parts:
 
     def _leaf(self, part: Message, kind: str) -> None:
         content = self._bytes(part)
+        if kind.startswith("multipart/"):
+            # Its boundary is not where it said: what stands between the lines of MIME is the text.
+            self._fault("structure_broken")
+            self._plain.append(_MIME_LINES.sub("", decode(content, None)[0]))
+            return
         name = self._name(part)
         if kind in {"text/plain", "text/html"} and name is None and self._disposition(part) != "attachment":
             text, as_said = decode(content, self._charset(part))

@@ -34,7 +34,8 @@ async def claim_due(tx: Transaction, *, limit: int, hold: timedelta) -> list[Wai
 
 
 async def update_stored(tx: Transaction, *, contact_id: UUID, media_id: str, content: ContentReference) -> None:
-    """Note where the file is now."""
+    """Note where the file is now; whoever reads the contact sees it from now on."""
+    await tx.execute("UPDATE contacts SET version = version + 1 WHERE contact_id = $1", contact_id)
     await tx.execute(
         "UPDATE media SET state = 'stored', content = $3, code = NULL WHERE contact_id = $1 AND media_id = $2",
         contact_id, media_id, content.model_dump(mode="json"),

@@ -1,0 +1,141 @@
+"""What intake's tests need beside the kit's fixtures: signed doors, a real mail server, the provider's stand-in."""
+
+import asyncio
+import hashlib
+import hmac
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
+from pathlib import Path
+from typing import Any, cast
+
+import httpx
+import pytest
+import uvicorn
+from aiosmtpd.smtp import SMTP
+
+from anliegen.intake.stand_in import StandIn, create_stand_in
+from anliegen.kit.testing.clients import TestClient
+
+FIXTURES = Path(__file__).parent / "fixtures"
+MAIL_SECRET = "mail-door-secret"
+APP_SECRET = "whatsapp-app-secret"
+VERIFY_TOKEN = "whatsapp-verify-token"
+ACCESS_TOKEN = "whatsapp-access-token"
+NUMBER = "106540352242922"
+
+
+@pytest.fixture
+def mail_bytes() -> Callable[[str], bytes]:
+    """A mail of the collection, byte for byte."""
+    return lambda name: (FIXTURES / "mails" / f"{name}.eml").read_bytes()
+
+
+@pytest.fixture
+def webhook_bytes() -> Callable[[str], bytes]:
+    """A webhook of the collection, byte for byte."""
+    return lambda name: (FIXTURES / "whatsapp" / f"{name}.json").read_bytes()
+
+
+@dataclass
+class Mailbox:
+    """A mail server that keeps what it is given, and refuses whom it is told to."""
+
+    port: int = 0
+    mails: list[EmailMessage] = field(default_factory=list)
+    refusals: dict[str, str] = field(default_factory=dict)
+
+    async def handle_RCPT(  # noqa: N802 - the library's name
+        self, server: Any, session: Any, envelope: Any, address: str, options: Any
+    ) -> str:
+        if address in self.refusals:
+            return self.refusals[address]
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802 - the library's name
+        self.mails.append(cast(EmailMessage, message_from_bytes(envelope.content, policy=default)))
+        return "250 OK"
+
+
+@pytest.fixture
+async def mailbox() -> AsyncIterator[Mailbox]:
+    """A real SMTP server on loopback."""
+    box = Mailbox()
+    server = await asyncio.get_running_loop().create_server(lambda: SMTP(box), "127.0.0.1", 0)
+    box.port = server.sockets[0].getsockname()[1]
+    yield box
+    server.close()
+
+
+@dataclass
+class Provider:
+    """The stand-in, served on loopback."""
+
+    url: str
+    stand_in: StandIn
+
+
+@pytest.fixture
+async def provider() -> AsyncIterator[Provider]:
+    """WhatsApp's provider as the stand-in that ships, over real HTTP."""
+    app = create_stand_in(ACCESS_TOKEN)
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, lifespan="off"))
+    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+    task = asyncio.create_task(server._serve())
+    while not server.started:
+        await asyncio.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    yield Provider(f"http://127.0.0.1:{port}", app.state.stand_in)
+    server.should_exit = True
+    await task
+
+
+@pytest.fixture
+def settings_overrides(mailbox: Mailbox, provider: Provider) -> dict[str, Any]:
+    return {
+        "smtp_port": mailbox.port,
+        "email_door_secret": MAIL_SECRET,
+        "email_door_secret_before": "the-secret-before",
+        "whatsapp_api_url": provider.url,
+        "whatsapp_app_secret": APP_SECRET,
+        "whatsapp_verify_token": VERIFY_TOKEN,
+        "whatsapp_access_token": ACCESS_TOKEN,
+        "mail_authserv_id": "mail.anliegen.example",
+    }
+
+
+Send = Callable[..., Awaitable[httpx.Response]]
+
+
+@pytest.fixture
+def send_mail(client: TestClient, clock: Any) -> Send:
+    """Hand a mail to its door, signed as it should be unless told otherwise."""
+
+    async def send(raw: bytes, *, account: str = "service@anliegen.example", **headers: str) -> httpx.Response:
+        stamp = headers.pop("stamp", str(int(clock.wall().timestamp())))
+        secret = headers.pop("secret", MAIL_SECRET)
+        signature = hmac.new(secret.encode(), stamp.encode() + b"." + raw, hashlib.sha256).hexdigest()
+        signed = {
+            "X-Anliegen-Signature": f"sha256={signature}",
+            "X-Anliegen-Timestamp": stamp,
+            "Content-Type": "message/rfc822",
+            **headers,
+        }
+        return await client.anonymous.post(f"/intake/v1/channels/email/{account}", content=raw, headers=signed)
+
+    return send
+
+
+@pytest.fixture
+def send_webhook(client: TestClient) -> Send:
+    """Call the WhatsApp door as the provider does."""
+
+    async def send(raw: bytes, *, secret: str = APP_SECRET, signature: str | None = None) -> httpx.Response:
+        right = "sha256=" + hmac.new(secret.encode(), raw, hashlib.sha256).hexdigest()
+        headers = {"X-Hub-Signature-256": right if signature is None else signature, "Content-Type": "application/json"}
+        return await client.anonymous.post(f"/intake/v1/channels/whatsapp/{NUMBER}", content=raw, headers=headers)
+
+    return send

@@ -1,0 +1,95 @@
+"""Texts for people: every key in every language, and nothing in them that a caller can do harm with."""
+
+import ast
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from anliegen.events import CaseStatus
+from anliegen.intake.domain.replies import ACKNOWLEDGEMENT, LANGUAGES
+from anliegen.intake.rules.packs import load_rules
+from anliegen.intake.texts import FOLDER, TextMissing, Texts
+
+TEXTS = Texts()
+SERVICES = Path(__file__).parents[2]
+VALUES = {
+    "answer": "Das Paket kommt morgen.", "reference": "K7QM-4X2T", "answer_by": "2026-03-02T17:00:00+00:00",
+    "sender_name": "Kundenservice",
+}  # fmt: skip
+
+
+def keys_used() -> set[str]:
+    """Every template that any service names in a reply it asks for."""
+    found = {ACKNOWLEDGEMENT}
+    for file in SERVICES.glob("*/anliegen/**/*.py"):
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if isinstance(node, ast.keyword) and node.arg == "template" and isinstance(node.value, ast.Constant):
+                found.add(str(node.value.value))
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
+                names = [target.id for target in node.targets if isinstance(target, ast.Name)]
+                if any(name.endswith("TEMPLATE") for name in names):
+                    found.add(str(node.value.value))
+    return found
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("channel", ["email", "whatsapp", "page"])
+@pytest.mark.parametrize("key", sorted({*TEXTS.keys, *keys_used()}))
+def test_every_key_is_written_in_every_language(key: str, channel: str, language: str) -> None:
+    rendered = TEXTS.render(key, language=language, channel=channel, zone="Europe/Zurich", values=VALUES)
+    assert rendered.subject
+    assert "K7QM-4X2T" in rendered.text
+    assert "{" not in rendered.text
+    assert "\n\n\n" not in rendered.text
+
+
+def test_there_is_no_template_without_its_siblings() -> None:
+    names = {path.name for path in FOLDER.glob("*.j2")} - {"status_page.html.j2"}
+    wanted = {f"{key}.{lang}.{part}.j2" for key in TEXTS.keys for lang in LANGUAGES for part in ("subject", "text")}
+    assert names == wanted
+
+
+def test_the_status_page_has_every_word_in_every_language() -> None:
+    keys = {language: set(TEXTS.words(language)) for language in LANGUAGES}
+    assert len({frozenset(found) for found in keys.values()}) == 1
+    assert {status.value for status in CaseStatus} <= keys["de"]
+
+
+def test_values_are_words_not_templates() -> None:
+    values = {**VALUES, "answer": "{{ 7 * 7 }} {% raw %} <b>"}
+    rendered = TEXTS.render("helpdesk_answer", language="de", channel="email", zone="UTC", values=values)
+    assert "{{ 7 * 7 }} {% raw %} <b>" in rendered.text
+
+
+def test_a_subject_is_one_line() -> None:
+    values = {**VALUES, "subject_line": "Hallo\r\nBcc: x@evil.example"}
+    rendered = TEXTS.render("helpdesk_answer", language="de", channel="email", zone="UTC", values=values)
+    assert "\n" not in rendered.subject
+    assert "\r" not in rendered.subject
+
+
+def test_a_missing_value_or_key_is_told() -> None:
+    for key, values in (("helpdesk_answer", {}), ("nothing", VALUES), ("../settings", VALUES)):
+        with pytest.raises(TextMissing):
+            TEXTS.render(key, language="de", channel="email", zone="UTC", values=values)
+
+
+def test_the_page_escapes_what_it_shows() -> None:
+    page = TEXTS.status_page(
+        language="fr", reference="K7QM-4X2T", received_at=datetime(2026, 3, 2, 8, tzinfo=UTC), zone="Europe/Zurich",
+        cases=["resolved", "nonsense"], acknowledgement="<script>x</script>", answers=["<b>"],
+    )  # fmt: skip
+    assert "<script>" not in page
+    assert "Résolu" in page
+    assert "le lundi 2 mars 2026 à 09 h 00" in page
+
+
+def test_the_rules_are_whole() -> None:
+    rules = load_rules()
+    assert rules.channels_pack.name == "channels"
+    friday_night = datetime(2026, 3, 6, 21, 7, tzinfo=UTC)
+    for rule in rules.channels:
+        due = rules.answer_by(rule.channel, friday_night)
+        assert due > friday_night
+        assert due.timestamp() % 1800 == 0
