@@ -18,7 +18,7 @@ timers = Timers()
 
 @handlers.on(ContactTriaged)
 async def take_up_concerns(event: ContactTriaged, tx: Transaction) -> None:
-    """Each concern opens a question or follows one up. The contact is remembered: an agent may note a question from any."""
+    """Each concern opens a question or follows one up. Every contact is remembered: agents note questions from any."""
     contact = Contact(contact_id=event.contact_id, journey_id=event.journey_id, language=event.language)
     await store.insert_contact(tx, contact=contact)
     for concern in event.concerns_for(Task.HELPDESK):
