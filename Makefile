@@ -13,7 +13,8 @@ help: ## list the commands
 
 install: $(VENV)/.installed ## make .venv with everything, the command anliegen in .venv/bin
 
-$(VENV)/.installed: requirements.txt $(wildcard libs/*/pyproject.toml services/*/pyproject.toml) scripts/install.sh
+# The folder `services` itself is newer when a service was added or removed.
+$(VENV)/.installed: requirements.txt services $(wildcard libs/*/pyproject.toml services/*/pyproject.toml) scripts/install.sh
 	@PYTHON="$(PYTHON)" sh scripts/install.sh $(VENV) $(PROJECTS)
 	@touch $@
 

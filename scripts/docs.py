@@ -79,7 +79,7 @@ def _first_sentence(text: str) -> str:
 def readme_of(service: Service) -> tuple[Path, str]:
     """The README with its written part brought up to date; unchanged where it has no such part."""
     path = ROOT / "services" / service.name / "README.md"
-    text = path.read_text("utf-8")
+    text = path.read_text("utf-8") if path.is_file() else ""
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
@@ -97,7 +97,7 @@ def main() -> int:
     result = documentation.main(["--check"] if check else [], consumers=consumers_of(services))
     wanted = dict([(ROOT / "docs" / "openapi.json", openapi(services)), *map(readme_of, services)])
     for path, text in wanted.items():
-        if path.is_file() and path.read_text("utf-8") == text:
+        if not text or (path.is_file() and path.read_text("utf-8") == text):
             continue
         if check:
             result = 1

@@ -6,13 +6,9 @@ from house_rules import hold, names
 GOOD = (
     "-- toys\n-- depends:\n\n-- migrate: apply\nCREATE TABLE toys ();\n\n" + names.FORWARD_ONLY
 )  # fmt: skip
-RULES = [
-    names.migrations_misnamed, names.event_types_misnamed, names.handlers_misnamed, names.store_functions_misnamed,
-    names.tests_misnamed, names.tests_in_packages,
-]  # fmt: skip
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+@pytest.mark.parametrize("rule", names.RULES, ids=lambda rule: rule.__name__)
 def test_workspace_keeps_rule(workspace, rule) -> None:
     hold(rule(workspace))
 
@@ -60,7 +56,7 @@ def test_broken_rule_is_found(toy, rule, files) -> None:
 
 
 def test_every_rule_was_seen_to_fail() -> None:
-    assert set(RULES) == set(BROKEN)
+    assert set(names.RULES) == set(BROKEN)
 
 
 def test_what_is_allowed_is_let_through(toy) -> None:
@@ -74,5 +70,5 @@ def test_what_is_allowed_is_let_through(toy) -> None:
             TEST: "async def test_broken_toy_is_mended():\n    pass\n",
         }
     )
-    for rule in RULES:
+    for rule in names.RULES:
         assert list(rule(fine)) == []

@@ -1,9 +1,11 @@
 """Every service has the same shape."""
 
-import pytest
-from house_rules import hold, shape
+import importlib.util
 
-RULES = [shape.missing_files, shape.missing_tests, shape.projects_misdeclared, shape.readmes_incomplete]
+import pytest
+from house_rules import doors, hold, names, shape, sizes
+from house_rules.workspace import REPOSITORY, Workspace
+
 WHOLE = {
     **{f"{layer}.py": "" for layer in shape.LAYERS},
     "__init__.py": "",
@@ -15,7 +17,7 @@ WHOLE = {
 }
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+@pytest.mark.parametrize("rule", shape.RULES, ids=lambda rule: rule.__name__)
 def test_workspace_keeps_rule(workspace, rule) -> None:
     assert workspace.services
     hold(rule(workspace))
@@ -23,7 +25,7 @@ def test_workspace_keeps_rule(workspace, rule) -> None:
 
 def test_whole_service_is_let_through(toy) -> None:
     fine = toy(WHOLE)
-    for rule in RULES:
+    for rule in shape.RULES:
         assert list(rule(fine)) == []
 
 
@@ -69,3 +71,19 @@ def test_incomplete_readme_is_found(toy, readme) -> None:
 def test_table_that_no_readme_names_is_found(toy) -> None:
     broken = toy({**WHOLE, "migrations/0002_create_dolls.sql": "CREATE TABLE dolls (doll_id uuid);\n"})
     assert list(shape.readmes_incomplete(broken)) == ["services/toy/README.md: the table `dolls` is not named"]
+
+
+def test_begun_service_keeps_every_rule(tmp_path) -> None:
+    spec = importlib.util.spec_from_file_location("new_service", REPOSITORY / "scripts" / "new_service.py")
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    written = script.begin("parcel-tracing", root=tmp_path)
+    assert not any("new_service" in path.read_text() or "new-service" in path.read_text() for path in written)
+    begun = Workspace(tmp_path)
+    assert [service.package for service in begun.services] == ["parcel_tracing"]
+    for rule in [*shape.RULES, *doors.RULES, *names.RULES, *sizes.RULES]:
+        hold(rule(begun))
+    with pytest.raises(FileExistsError):
+        script.begin("parcel-tracing", root=tmp_path)
+    with pytest.raises(ValueError, match="not a name"):
+        script.begin("Parcel_Tracing", root=tmp_path)

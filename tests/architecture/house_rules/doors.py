@@ -169,3 +169,9 @@ def statuses_elsewhere(workspace: Workspace) -> Iterator[str]:
                 for name, node in source.imports():
                     if name.startswith(("fastapi", "starlette", "anliegen.kit.http")):
                         yield source.at(node, f"{name}: HTTP ends at api")
+
+
+RULES = (
+    commits_elsewhere, beginnings_elsewhere, sql_elsewhere, environment_elsewhere, clocks_elsewhere, brokers_elsewhere,
+    impure_domains, statuses_elsewhere,
+)  # fmt: skip

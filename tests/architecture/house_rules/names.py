@@ -116,3 +116,9 @@ def tests_in_packages(workspace: Workspace) -> Iterator[str]:
             path.parent.name for path in source.path.parent.glob("test_*.py")
         }:
             yield f"{source.place}: tests are no package"
+
+
+RULES = (
+    migrations_misnamed, event_types_misnamed, handlers_misnamed, store_functions_misnamed, tests_misnamed,
+    tests_in_packages,
+)  # fmt: skip

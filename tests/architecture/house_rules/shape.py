@@ -76,3 +76,6 @@ def tables_of(service: ServiceFolder) -> set[str]:
     """The tables that the service's migrations create."""
     files = (service.code / "migrations").glob("*.sql")
     return {table for file in files for table in TABLE.findall(file.read_text("utf-8"))}
+
+
+RULES = (missing_files, missing_tests, projects_misdeclared, readmes_incomplete)

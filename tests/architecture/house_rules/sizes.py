@@ -32,3 +32,6 @@ def long_readmes(workspace: Workspace) -> Iterator[str]:
         readme = service.folder / "README.md"
         if readme.is_file() and (lines := readme.read_text("utf-8").count("\n")) > LONGEST_README:
             yield f"{service.place}/README.md: {lines} lines, at most {LONGEST_README}"
+
+
+RULES = (long_files, vague_files, long_readmes)

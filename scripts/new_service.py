@@ -1,0 +1,49 @@
+"""Begin a service: a small one that works, with its tests, to be filled with what it is answerable for."""
+
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+TEMPLATE = Path(__file__).resolve().parent / "service_template"
+NAME = re.compile(r"[a-z]+(-[a-z]+)*")
+
+
+def begin(name: str, *, root: Path = ROOT) -> list[Path]:
+    """Write `services/<name>` from the template; tells the files. Raises ValueError, FileExistsError."""
+    if not NAME.fullmatch(name):
+        raise ValueError(f"{name!r} is not a name for a service: small letters, words joined by hyphens")
+    target = root / "services" / name
+    if target.exists():
+        raise FileExistsError(f"services/{name} is there already")
+    package, title = name.replace("-", "_"), name.replace("-", " ").capitalize()
+    written = []
+    for source in sorted(path for path in TEMPLATE.rglob("*") if path.is_file() and "__pycache__" not in path.parts):
+        place = target / source.relative_to(TEMPLATE).as_posix().replace("new_service", package)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        text = source.read_text("utf-8")
+        place.write_text(
+            text.replace("new-service", name).replace("new_service", package).replace("New service", title)
+        )
+        written.append(place)
+    return written
+
+
+def main() -> int:
+    """The command."""
+    if len(sys.argv) != 2:
+        print("Name the service: make new-service NAME=parcel-tracing", file=sys.stderr)
+        return 2
+    try:
+        written = begin(sys.argv[1])
+    except (ValueError, FileExistsError) as problem:
+        print(problem, file=sys.stderr)
+        return 1
+    print(f"Wrote services/{sys.argv[1]} ({len(written)} files). Next:")
+    print(f"  make install && .venv/bin/pytest services/{sys.argv[1]}")
+    print("  then CONTRIBUTING.md, “Add a service”.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
