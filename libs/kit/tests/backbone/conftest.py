@@ -10,6 +10,7 @@ from anliegen.kit import Handlers, Service, Timers, ids
 from anliegen.kit.database import connect
 from anliegen.kit.errors import NotYet, Refusal
 from anliegen.kit.testing.databases import TestDatabase
+from anliegen.kit.testing.deliveries import Postman
 
 LEDGER = """
 CREATE TABLE IF NOT EXISTS ledger (
@@ -107,6 +108,12 @@ async def database(service: Service, migrated) -> TestDatabase:
         await connection.execute("GRANT ALL ON ledger TO kit_toy")
     yield database
     await database.empty()
+
+
+@pytest.fixture
+def postman(context):
+    """These tests are about what happens when handlers fail."""
+    return Postman(context, may_park=True)
 
 
 @pytest.fixture

@@ -62,7 +62,7 @@ async def write(begin, journeys, texts) -> None:
 
 async def until(condition, *, seconds: float = 20.0) -> None:
     async with asyncio.timeout(seconds):
-        while not await condition():  # noqa: ASYNC110
+        while not await condition():
             await asyncio.sleep(0.02)
 
 

@@ -87,6 +87,7 @@ class Stack:
             "ANLIEGEN_FILES_URL": self.home.files.as_uri(),
             "ANLIEGEN_INTAKE_SMTP_HOST": LOOPBACK,
             "ANLIEGEN_INTAKE_SMTP_PORT": str(self.smtp_port),
+            "ANLIEGEN_INTAKE_EMAIL_DOOR_SECRET": secrets.get("email_door_secret"),
             "ANLIEGEN_INTAKE_WHATSAPP_API_URL": f"{self.outside_url}/whatsapp-stand-in",
             "ANLIEGEN_INTAKE_WHATSAPP_APP_SECRET": secrets.get("whatsapp_app_secret"),
             "ANLIEGEN_INTAKE_WHATSAPP_VERIFY_TOKEN": secrets.get("whatsapp_verify_token"),

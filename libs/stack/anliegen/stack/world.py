@@ -91,18 +91,22 @@ class World:
     # What reaches customers -------------------------------------------------------------------------------------------
     async def mails_to(self, address: str) -> list[dict[str, Any]]:
         """The mails that reached this address, the oldest first, with their text."""
-        found = (await self.outside.get("/mailbox.json", params={"to": address})).json()
-        whole = [(await self.outside.get(f"/mailbox/{mail['id']}.json")).json() for mail in found]
-        return sorted(whole, key=lambda mail: str(mail["received_at"]))
+        found = (await self.outside.get("/mailbox.json", params={"to": address, "full": "true"})).json()
+        return sorted(found, key=lambda mail: str(mail["received_at"]))
 
     async def whatsapps_to(self, wa_id: str) -> list[dict[str, Any]]:
         """The WhatsApp messages that the provider was given for this number, the oldest first."""
         found = (await self.outside.get("/whatsapp-stand-in/messages.json")).json()
-        return [message for message in found if message["to"] == wa_id]
+        return sorted((one for one in found if one["to"] == wa_id), key=lambda one: int(one["number"]))
 
     # Agents -----------------------------------------------------------------------------------------------------------
     async def command(
-        self, agent: httpx.AsyncClient, path: str, body: dict[str, Any] | None = None, *, seen: httpx.Response | None = None
+        self,
+        agent: httpx.AsyncClient,
+        path: str,
+        body: dict[str, Any] | None = None,
+        *,
+        seen: httpx.Response | None = None,
     ) -> httpx.Response:
         """A command with a fresh Idempotency-Key, and with the ETag of what the agent has `seen`."""
         headers = {"Idempotency-Key": f'"{uuid4()}"'}
@@ -113,7 +117,9 @@ class World:
         return answer
 
     @asynccontextmanager
-    async def following(self, agent: httpx.AsyncClient, journey_id: str) -> AsyncIterator[AsyncIterator[dict[str, Any]]]:
+    async def following(
+        self, agent: httpx.AsyncClient, journey_id: str
+    ) -> AsyncIterator[AsyncIterator[dict[str, Any]]]:
         """The live stream of a journey, event by event."""
         async with agent.stream("GET", f"/journey/v1/journeys/{journey_id}/stream", timeout=None) as response:
             response.raise_for_status()

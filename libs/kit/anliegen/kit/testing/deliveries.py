@@ -5,6 +5,7 @@ import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from uuid import UUID
 
 from anliegen.events import Envelope, Event, codec, registry
 from anliegen.events.builders import envelope_for
@@ -39,19 +40,29 @@ def announced(event: Event, *, at: datetime | None = None, cause: Envelope | Non
     return Announced(event, replace(envelope, sequence=next(_sequences)))
 
 
+class HandlingFailed(AssertionError):
+    """A handler failed, so the consumer parked the event. Where a test wants that, it says `may_park=True`."""
+
+
 class Postman:
     """Delivers to one service as Kafka would: one offset after the other in each topic."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, *, may_park: bool = False) -> None:
         self.context = context
+        self.may_park = may_park
         self._offsets: dict[Place, int] = {}
 
     async def deliver(
-        self, *things: Event | Announced, one_by_one: bool = False, despite_inbox: bool = False
+        self,
+        *things: Event | Announced,
+        one_by_one: bool = False,
+        despite_inbox: bool = False,
+        may_park: bool | None = None,
     ) -> list[Announced]:
         """Deliver these in this order, in one batch or `one_by_one`.
 
         `despite_inbox=True` first forgets that they were seen, so that the handlers themselves face the repetition.
+        Raises HandlingFailed where an event was parked and the test did not say `may_park`.
         """
         mail = [
             thing if isinstance(thing, Announced) else announced(thing, at=self.context.clock.now()) for thing in things
@@ -64,7 +75,22 @@ class Postman:
         for batch in [[one] for one in mail] if one_by_one else [mail]:
             if batch:
                 await take(self.context, await self._batch([self._record(one) for one in batch]))
+        if not (self.may_park if may_park is None else may_park):
+            await self._refuse_parked([one.envelope.id for one in mail])
         return mail
+
+    async def _refuse_parked(self, event_ids: Sequence[UUID]) -> None:
+        async with self.context.pool.acquire() as connection:
+            rows = await connection.fetch(
+                """
+                SELECT DISTINCT parked_keys.reason FROM parked_events JOIN parked_keys USING (grp, key)
+                WHERE event_id = ANY($1::uuid[])
+                """,
+                list(event_ids),
+            )
+        if rows:
+            reasons = ", ".join(str(row["reason"]) for row in rows)
+            raise HandlingFailed(f"{HandlingFailed.__doc__} It failed with: {reasons} (the log says more).")
 
     async def deliver_raw(
         self, topic: str, *, key: bytes | None, headers: Sequence[tuple[str, bytes]], value: bytes | None
