@@ -136,6 +136,8 @@ async def _postpone(context: Context, timer_id: object, at: datetime) -> None:
 
 async def purge(context: Context) -> None:
     """Forget what has become old, in small deletes."""
+    from .http.idempotency import purge_idempotency_keys
+
     async with context.pool.acquire() as connection:
         while True:
             status = await connection.execute(
@@ -146,5 +148,7 @@ async def purge(context: Context) -> None:
                 INBOX_DAYS, PURGE_ROWS,
             )  # fmt: skip
             if status != f"DELETE {PURGE_ROWS}":
-                return
+                break
+            await asyncio.sleep(0.1)
+        while await purge_idempotency_keys(connection):
             await asyncio.sleep(0.1)

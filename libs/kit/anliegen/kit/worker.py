@@ -14,6 +14,7 @@ from .migrate import wait_for_migrations
 from .relay import Relay
 from .service import Context, Service, open_context
 from .supervisor import keep_running, supervise
+from .telemetry import logs
 
 log = structlog.get_logger(__name__)
 
@@ -40,6 +41,7 @@ async def work(services: Sequence[Service], *, stop: asyncio.Event | None = None
 
 async def _work_for(service: Service, contexts: list[Context]) -> None:
     """Everything one service needs, apart from the others: its trouble is its own."""
+    logs.bind(service=service.name)
     attempts = 0
     while True:
         try:

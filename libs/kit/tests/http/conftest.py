@@ -132,8 +132,8 @@ def make_router() -> APIRouter:
         return view
 
     @router.post("/doors", name="come_in", status_code=202, dependencies=[public("a test"), idempotent_optional])
-    async def come_in(body: NewThing, tx: Tx) -> ThingView:
-        assert tx.principal is None
+    async def come_in(body: NewThing, tx: Tx, principal: MaybeCaller) -> ThingView:
+        assert tx.principal == principal
         return await insert(tx, body)
 
     @router.get("/things", name="list_things", dependencies=[read])

@@ -16,7 +16,7 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from anliegen.kit import Handlers, Service, Settings
 from anliegen.kit.errors import SettingsRefused, Unauthenticated
-from anliegen.kit.http import APIRouter, Tx, idempotent, public, requires
+from anliegen.kit.http import APIRouter, Tx, idempotent, public, requires, unconditional
 from anliegen.kit.http.app import create_app
 from anliegen.kit.http.auth import Authenticator, check_issuer
 from anliegen.kit.http.keys import KeySource, KeysUnavailable
@@ -401,6 +401,32 @@ def test_an_idempotent_route_without_a_transaction():
     router = APIRouter(prefix="/odd/v1")
     with pytest.raises(RouteRefused, match="takes a Tx"):
         build(router)
+
+
+def test_a_command_that_could_overwrite_something_unseen():
+    def build(router):
+        @router.post("/x/{x_id}/name", name="name_x", dependencies=[requires("a:b")])
+        async def name_x(x_id: int) -> None: ...
+
+    assert "name_x changes what is there and takes no IfMatch" in refused_service(build)
+
+
+def test_a_command_that_could_create_twice():
+    def build(router):
+        @router.post("/x", name="post_x", dependencies=[requires("a:b")])
+        async def post_x() -> None: ...
+
+    assert "post_x creates something and is not idempotent" in refused_service(build)
+
+
+def test_a_command_may_say_why_it_needs_no_condition():
+    router = APIRouter(prefix="/odd/v1")
+
+    @router.post("/searches", name="search_x", dependencies=[requires("a:b"), unconditional("it only reads")])
+    async def search_x() -> None: ...
+
+    service = Service(name="odd", title="", description="", routers=(router,), handlers=Handlers("odd"))
+    assert create_app(service, settings())
 
 
 def test_a_router_can_say_it_for_all_its_routes():

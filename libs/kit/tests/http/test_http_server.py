@@ -3,8 +3,11 @@
 import asyncio
 import contextlib
 import json
+import os
 import resource
+import signal
 import socket
+import sys
 import time
 
 import httpx
@@ -150,6 +153,62 @@ async def test_the_end(app, server, caller, router, context):
             await late.get("/livez")
     router.gate.set()
     assert (await running).status_code == 201
+
+
+PROCESS = """
+from anliegen.kit import Handlers, Service
+from anliegen.kit.http import APIRouter, public
+from anliegen.kit.http.public_routes import PUBLIC_ROUTES
+from anliegen.kit.http.server import serve_services
+
+PUBLIC_ROUTES["GET /odd/v1/x"] = "100/minute"
+router = APIRouter(prefix="/odd/v1")
+
+@router.get("/x", name="get_x", dependencies=[public("a test")])
+async def get_x() -> dict[str, str]:
+    return {"x": "y"}
+
+names = ("odd", "even")
+services = [Service(name=n, title=n, description=n, routers=(router,) if n == "odd" else (), handlers=Handlers(n))
+            for n in names[: int(__import__("sys").argv[2])]]
+serve_services(services, host="127.0.0.1", port=int(__import__("sys").argv[1]))
+"""
+
+
+async def test_a_process_serves_and_ends_when_it_is_told(database, tmp_path):
+    """The whole process: JSON lines on standard output, an answer, and a quick end by SIGTERM."""
+    port = free_port()
+    script = tmp_path / "process.py"
+    script.write_text(PROCESS)
+    environment = {
+        **os.environ,
+        "ANLIEGEN_ENVIRONMENT": "test",
+        "ANLIEGEN_DATABASE_URL": database.address.format(role="kit_door", database="kit_door"),
+        "PYTHONWARNINGS": "error::ResourceWarning",
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, str(script), str(port), "1", env=environment, stdout=-1, stderr=-1
+    )
+    try:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client, asyncio.timeout(30):
+            while True:
+                try:
+                    answer = await client.get("/odd/v1/x")
+                    break
+                except httpx.ConnectError:
+                    await asyncio.sleep(0.05)
+            assert answer.json() == {"x": "y"}
+            assert (await client.get("/livez")).status_code == 200
+        process.send_signal(signal.SIGTERM)
+        output, errors = await asyncio.wait_for(process.communicate(), 10)
+    finally:
+        if process.returncode is None:
+            process.kill()
+    lines = [json.loads(line) for line in output.splitlines()]
+    assert {"process_starts", "server_drains"} <= {line["event"] for line in lines}
+    assert all(line["service"] == "odd" for line in lines), lines
+    assert errors == b""
+    assert process.returncode in {0, -signal.SIGTERM}
 
 
 def test_events_on_a_stream_are_well_formed():

@@ -119,6 +119,13 @@ async def test_a_key_belongs_to_one_caller_and_one_route(client: TestClient, thi
     assert await things() == ["a", "a", "a"]
 
 
+async def test_a_key_on_a_public_route_belongs_to_the_caller_if_there_is_one(client: TestClient, things):
+    for caller in (client.as_("agent", sub="anna"), client.as_("agent", sub="bert"), client.anonymous):
+        response = await caller.post(DOORS, json={"text": "a"}, headers=key("k"))
+        assert (response.status_code, response.headers.get("idempotency-replayed")) == (202, None), response.text
+    assert await things() == ["a", "a", "a"]
+
+
 async def test_refusals_are_not_kept(writer, things):
     for _ in range(2):
         assert (await writer.post(THINGS, json={"text": "refused"}, headers=key("k"))).status_code == 409

@@ -50,6 +50,14 @@ class Context:
         def acquire():
             raise ConnectionError("away")
 
+        @staticmethod
+        def get_size() -> int:
+            return 3
+
+        @staticmethod
+        def get_idle_size() -> int:
+            return 1
+
 
 async def test_a_workers_port(free_port_number: int):
     context, lag = Context(), LoopLag()
@@ -65,7 +73,7 @@ async def test_a_workers_port(free_port_number: int):
         assert live.status_code == 200
         assert (await client.get("/startupz")).status_code == 200
         assert (await client.get("/readyz")).status_code == 503
-        assert "# HELP outbox_pending" in (await client.get("/metrics")).text
+        assert 'db_pool_in_use{part="work",service="helpdesk"} 2.0' in (await client.get("/metrics")).text
         nothing = await client.get("/openapi.json")
         assert (nothing.status_code, nothing.headers["content-type"]) == (404, "application/problem+json")
         lag.seconds = 6.0

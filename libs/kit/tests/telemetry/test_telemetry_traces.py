@@ -69,6 +69,7 @@ def test_without_a_parent_a_trace_begins():
     assert first is not None
     assert second is not None
     assert len({first[3:35], second[3:35], PARENT[3:35]}) == 3
+    assert first.endswith("-01"), "who records further on is to record this trace"
 
 
 def test_attributes_follow_the_messaging_conventions(spans):

@@ -9,7 +9,16 @@ from .doors import Doors, doors_of
 from .etags import IfMatch, IfMatchOptional, etag, set_etag
 from .idempotency import purge_idempotency_keys
 from .limits import parse_json
-from .markers import body_limit, idempotent, idempotent_optional, open_query, public, rate_limit, requires
+from .markers import (
+    body_limit,
+    idempotent,
+    idempotent_optional,
+    open_query,
+    public,
+    rate_limit,
+    requires,
+    unconditional,
+)
 from .routing import APIRouter, RouteRefused
 from .streams import EventStream, LastEventId, StreamEvent
 from .transactions import Tx
@@ -48,5 +57,6 @@ __all__ = [
     "rate_limit",
     "requires",
     "set_etag",
+    "unconditional",
     "works_on",
 ]

@@ -20,6 +20,7 @@ from ..settings import Settings, load
 from .auth import Authenticator, check_issuer
 from .cors import CrossOrigin
 from .doors import Doors
+from .etags import takes_if_match
 from .health import Health
 from .infrastructure import infrastructure_routes
 from .keys import KeySource
@@ -153,11 +154,27 @@ def check_routes(service: Service, routes: Sequence[BaseRoute], public_routes: M
             )
         if not rules.public and listed:
             raise RouteRefused(f"{service.name}: {route.name} is listed as public, but says it requires a scope")
+        check_conditions(service, route)
         if rules.public:
             route.public_limit = listed[0]
         for limit in (route.public_limit, rules.rate):
             if limit:
                 parse_limit(limit)
+
+
+def check_conditions(service: Service, route: Route) -> None:
+    """Raise RouteRefused for a command that could overwrite or repeat something unseen.
+
+    Public doors are left out: they take what comes, and a provider's repetition is known by its content.
+    """
+    rules, methods = route.rules, route.methods or set()
+    if rules.public or rules.unconditional or methods <= {"GET"}:
+        return
+    if route.param_convertors:
+        if not takes_if_match(route.dependant):
+            raise RouteRefused(f"{service.name}: {route.name} changes what is there and takes no IfMatch")
+    elif "POST" in methods and not rules.repeatable:
+        raise RouteRefused(f"{service.name}: {route.name} creates something and is not idempotent")
 
 
 def check_infrastructure(routes: Sequence[BaseRoute]) -> None:

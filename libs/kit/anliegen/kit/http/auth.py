@@ -173,7 +173,8 @@ async def _caller(request: Request) -> Principal:
     return principal
 
 
-async def _caller_if_any(request: Request) -> Principal | None:
+async def caller_if_any(request: Request) -> Principal | None:
+    """The caller of a public route, where a token was sent. Raises Unauthenticated for a wrong one."""
     principal: Principal | None = request.scope.get(PRINCIPAL)
     if principal is None and (authorization := request.headers.get("authorization")):
         principal = await request.app.state.doors.authenticator.authenticate(authorization)
@@ -183,5 +184,5 @@ async def _caller_if_any(request: Request) -> Principal | None:
 
 Caller = Annotated[Principal, Depends(_caller)]
 """The verified caller of a route that `requires` a scope."""
-MaybeCaller = Annotated[Principal | None, Depends(_caller_if_any)]
+MaybeCaller = Annotated[Principal | None, Depends(caller_if_any)]
 """On a public route: the caller, where a token was sent (a wrong one is refused), else None."""

@@ -100,3 +100,9 @@ _KEPT_BY_304 = frozenset({"etag", "cache-control", "content-location", "date", "
 def needs_if_match(dependant: Dependant) -> bool:
     """Whether a route takes `IfMatch`."""
     return any(inner.call is _if_match or needs_if_match(inner) for inner in dependant.dependencies)
+
+
+def takes_if_match(dependant: Dependant) -> bool:
+    """Whether a route takes `IfMatch` or `IfMatchOptional`."""
+    calls = (_if_match, _if_match_or_any)
+    return any(inner.call in calls or takes_if_match(inner) for inner in dependant.dependencies)

@@ -36,6 +36,10 @@ class Health:
         self._lag = lag
         self._expected = frozenset(expected)
 
+    def contexts(self) -> Sequence[Context]:
+        """The services that run now."""
+        return self._contexts()
+
     def live(self) -> Response:
         """200 while the event loop turns and every part that reads makes progress."""
         reasons = [self._lag.why_not_alive(), *(context.health.why_not_alive() for context in self._contexts())]

@@ -14,7 +14,7 @@ from .problems import PathNotFound, all_problems, status_of, title_of, type_of
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def infrastructure_routes(health: Health, openapi: Callable[[], dict[str, Any]]) -> list[Route]:
+def infrastructure_routes(health: Health, openapi: Callable[[], dict[str, Any]], *, part: str = "http") -> list[Route]:
     """The routes, each listed in `public_routes.INFRASTRUCTURE_ROUTES`."""
 
     async def livez(_request: Request) -> Response:
@@ -25,6 +25,13 @@ def infrastructure_routes(health: Health, openapi: Callable[[], dict[str, Any]])
 
     async def startupz(_request: Request) -> Response:
         return await health.started()
+
+    async def show_metrics(_request: Request) -> Response:
+        for context in health.contexts():
+            in_use = context.pool.get_size() - context.pool.get_idle_size()
+            metrics.pool_in_use.labels(context.service.name, part).set(in_use)
+        headers = {"Cache-Control": "no-store"}
+        return Response(metrics.exposition(), media_type=metrics.CONTENT_TYPE, headers=headers)
 
     async def openapi_document(_request: Request) -> Response:
         return JSONResponse(openapi())
@@ -38,11 +45,6 @@ def infrastructure_routes(health: Health, openapi: Callable[[], dict[str, Any]])
         "/problems/{code}": explain_problem,
     }
     return [Route(path, endpoint, name=endpoint.__name__) for path, endpoint in endpoints.items()]
-
-
-async def show_metrics(_request: Request) -> Response:
-    """All series, for Prometheus."""
-    return Response(metrics.exposition(), media_type=metrics.CONTENT_TYPE, headers={"Cache-Control": "no-store"})
 
 
 async def explain_problem(request: Request) -> Response:

@@ -11,8 +11,6 @@ from ..errors import FieldError, Invalid, Malformed, TooLarge
 from .scope import BODY
 
 DEFAULT_BODY = 1_000_000
-LINGER_BYTES = 64_000_000
-"""How much of a refused body is still read and thrown away, so that the caller gets to see the answer."""
 DEEPEST_JSON = 64
 LARGEST_INTEGER = 2**63 - 1
 
@@ -43,14 +41,13 @@ class JsonTooDeep(Malformed):
 class BodyGauge:
     """Counts one request's body. A route raises or lowers `maximum` before it reads."""
 
-    __slots__ = ("_declared", "_receive", "complete", "maximum", "taken")
+    __slots__ = ("_declared", "_receive", "maximum", "taken")
 
     def __init__(self, receive: Receive, maximum: int, declared: int | None) -> None:
         self._receive = receive
         self._declared = declared
         self.maximum = maximum
         self.taken = 0
-        self.complete = False
 
     async def receive(self) -> Message:
         """The next piece of the body. Raises BodyTooLarge."""
@@ -58,33 +55,17 @@ class BodyGauge:
             raise BodyTooLarge(maximum_bytes=self.maximum)
         message = await self._receive()
         if message["type"] == "http.request":
-            self._count(message)
+            self.taken += len(message.get("body", b""))
             if self.taken > self.maximum:
                 raise BodyTooLarge(maximum_bytes=self.maximum)
         return message
 
-    def _count(self, message: Message) -> None:
-        self.taken += len(message.get("body", b""))
-        self.complete = not message.get("more_body", False)
-
-    async def discard_rest(self) -> bool:
-        """Read on and throw away; tells whether the body came to its end.
-
-        A server that answers and closes while the caller still sends makes the caller see a broken connection
-        instead of the answer.
-        """
-        if self._declared is not None and self._declared > LINGER_BYTES:
-            return False
-        while not self.complete and self.taken <= LINGER_BYTES:
-            message = await self._receive()
-            if message["type"] != "http.request":
-                return False
-            self._count(message)
-        return self.complete
-
 
 class BodyLimit:
-    """Middleware: every request has a limit, whether or not it declares a Content-Length."""
+    """Middleware: every request has a limit, whether or not it declares a Content-Length.
+
+    Of a body that is refused the server reads the rest and throws it away, so that the caller sees the answer.
+    """
 
     def __init__(self, app: ASGIApp, *, maximum: int = DEFAULT_BODY) -> None:
         self.app = app
@@ -96,13 +77,7 @@ class BodyLimit:
             return
         gauge = BodyGauge(receive, self.maximum, _content_length(scope))
         scope[BODY] = gauge
-
-        async def send_after_the_body(message: Message) -> None:
-            if message["type"] == "http.response.start" and message["status"] == 413 and not await gauge.discard_rest():
-                message["headers"] = [*message.get("headers", []), (b"connection", b"close")]
-            await send(message)
-
-        await self.app(scope, gauge.receive, send_after_the_body)
+        await self.app(scope, gauge.receive, send)
 
 
 def _content_length(scope: Scope) -> int | None:
@@ -118,8 +93,6 @@ def parse_json(body: bytes) -> Any:
     Refused beside what is no JSON: nesting beyond 64 levels; NUL characters, which PostgreSQL cannot store; halves of
     surrogate pairs, which no UTF-8 has; integers beyond 64 bits; and NaN and Infinity.
     """
-    if b"\x00" in body:
-        raise JsonUnreadable  # also UTF-16 and UTF-32, which RFC 8259 does not allow
     try:
         value = _decoder.decode(body.decode("utf-8-sig"))
     except RecursionError as problem:

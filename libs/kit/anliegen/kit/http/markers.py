@@ -53,6 +53,13 @@ class OpenQuery(Mark):
     """Query parameters that are not declared are let through, for doors whose providers add their own."""
 
 
+@dataclass(frozen=True)
+class Unconditional(Mark):
+    """The route changes something without `If-Match`, or creates something without `Idempotency-Key`."""
+
+    because: str = ""
+
+
 def requires(*scopes: str) -> Requires:
     """The route needs a valid token that grants every one of these scopes, such as `cases:read`."""
     if not scopes or not all(scopes):
@@ -65,6 +72,13 @@ def public(because: str) -> Public:
     if not because:
         raise ValueError("say what protects the route instead of a token")
     return Public(because=because)
+
+
+def unconditional(because: str) -> Unconditional:
+    """The command needs neither `If-Match` nor `Idempotency-Key`. `because` says why repeating it is harmless."""
+    if not because:
+        raise ValueError("say why the command needs no condition")
+    return Unconditional(because=because)
 
 
 def body_limit(maximum: int) -> BodyLimit:

@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 
 from .. import errors
 from ..database import is_passing
@@ -156,7 +157,15 @@ async def handle_http_exception(request: Request, trouble: Exception) -> Respons
         problem = _UnnamedProblem(_phrase(status), code=_phrase(status).lower().replace(" ", "_"))
     response = respond(problem, path=request.scope["path"], status=status)
     response.headers.update(dict(trouble.headers or {}))
+    if status == 405:
+        response.headers["Allow"] = ", ".join(sorted(_allowed_methods(request)))
     return response
+
+
+def _allowed_methods(request: Request) -> set[str]:
+    """Every method of this path; a framework tells only those of the first route that fits."""
+    fitting = (route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE)
+    return {method for route in fitting for method in getattr(route, "methods", None) or ()}
 
 
 class _UnnamedProblem(Problem):

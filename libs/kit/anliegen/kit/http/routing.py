@@ -14,12 +14,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ..errors import FieldError, Invalid, Malformed
-from .auth import check_scopes
+from .auth import caller_if_any, check_scopes
 from .doors import Doors, doors_of
 from .etags import is_unchanged, not_modified
 from .idempotency import RepeatableCall, Replayed, repeatable_call
 from .limits import BodyGauge, parse_json, text_fault
-from .markers import BodyLimit, Idempotent, Mark, OpenQuery, Public, RateLimit, Requires
+from .markers import BodyLimit, Idempotent, Mark, OpenQuery, Public, RateLimit, Requires, Unconditional
 from .rates import Allowance, address_of
 from .scope import BODY, IDEMPOTENCY, PRINCIPAL
 from .transactions import open_transaction
@@ -47,6 +47,7 @@ class Rules:
     body_maximum: int | None = None
     rate: str | None = None
     open_query: bool = False
+    unconditional: bool = False
 
     @classmethod
     def of(cls, marks: Sequence[Mark]) -> "Rules":
@@ -62,6 +63,7 @@ class Rules:
             body_maximum=limit.maximum if limit else None,
             rate=rate.limit if rate else None,
             open_query=any(isinstance(mark, OpenQuery) for mark in marks),
+            unconditional=any(isinstance(mark, Unconditional) for mark in marks),
         )
 
 
@@ -96,6 +98,7 @@ class Route(APIRoute):
         known = frozenset(_query_names(self.dependant))
         reads_json = self.body_field is not None and not isinstance(self.body_field.field_info, params.Form)
         is_read = "GET" in (self.methods or ())
+        asks_for_caller = _uses(self.dependant, caller_if_any)
 
         async def guarded(request: Request) -> Response:
             scope = request.scope
@@ -107,6 +110,9 @@ class Route(APIRoute):
                 principal = await doors.authenticator.authenticate(request.headers.get("authorization"))
                 check_scopes(principal, rules.scopes)
                 scope[PRINCIPAL] = principal
+            elif asks_for_caller:
+                # Before the transaction and the key, which belong to the caller, if there is one.
+                await caller_if_any(request)
             limit = rules.rate or self.public_limit
             allowance = self._count(doors, request, limit) if limit else None
             if scope["query_string"] and not rules.open_query:

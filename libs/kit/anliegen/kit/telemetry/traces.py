@@ -12,12 +12,14 @@ from typing import Any, Protocol
 from opentelemetry import context as current_context
 from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, SpanKind, StatusCode, Tracer
+from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, SpanKind, StatusCode, TraceFlags, Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from anliegen.events import Envelope
 
 _propagator = TraceContextTextMapPropagator()
+# A trace that begins where nothing is recorded may go on where something is.
+_SAMPLED = TraceFlags(TraceFlags.SAMPLED)
 
 
 class SilentTracer:
@@ -31,7 +33,7 @@ class SilentTracer:
                 trace_id=parent.trace_id or random.getrandbits(128) or 1,
                 span_id=random.getrandbits(64) or 1,
                 is_remote=False,
-                trace_flags=parent.trace_flags,
+                trace_flags=parent.trace_flags if parent.is_valid else _SAMPLED,
                 trace_state=parent.trace_state,
             )
         )

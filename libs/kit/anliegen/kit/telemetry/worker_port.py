@@ -30,7 +30,7 @@ def worker_app(contexts: Sequence[Context], lag: LoopLag) -> Starlette:
 
     health = Health(lambda: list(contexts), lag)
     wanted = {"/livez", "/readyz", "/startupz", "/metrics"}
-    routes = [route for route in infrastructure_routes(health, dict) if route.path in wanted]
+    routes = [route for route in infrastructure_routes(health, dict, part="work") if route.path in wanted]
     return Starlette(routes=routes, exception_handlers=HANDLERS)
 
 
