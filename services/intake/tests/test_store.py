@@ -26,7 +26,7 @@ async def test_two_doors_agree_on_a_new_handle(begin: Any) -> None:
     async def enter() -> tuple[UUID, bool]:
         async with begin() as tx:
             await ready.wait()
-            found = await contacts.obtain_journey(tx, secret=SECRET, handle=ANNA)
+            found = await contacts.upsert_handle(tx, secret=SECRET, handle=ANNA)
             await asyncio.sleep(0.05)
             return found
 
@@ -38,7 +38,7 @@ async def test_two_doors_agree_on_a_new_handle(begin: Any) -> None:
 async def test_a_raised_generation_decides(tx: Transaction) -> None:
     journey = journey_id_of(SECRET, ANNA, generation=3)
     await tx.execute("INSERT INTO handles VALUES ('email', $1, 3, $2, now(), NULL)", ANNA.value, journey)
-    assert await contacts.obtain_journey(tx, secret=SECRET, handle=ANNA) == (journey, False)
+    assert await contacts.upsert_handle(tx, secret=SECRET, handle=ANNA) == (journey, False)
 
 
 def reply(**fields: Any) -> Reply:

@@ -48,7 +48,7 @@ async def process(context: Context, vault_id: UUID) -> Outcome:
     outcome = Outcome(vault_id)
     async with begin(context) as tx:
         entry = await vault.get_entry(tx, vault_id=vault_id)
-        raw = await vault.get_raw(tx, vault_id=vault_id)
+        raw = await vault.find_raw(tx, vault_id=vault_id)
     if raw is None:
         raw = await resources_of(context).files.get(entry.sha256)
     try:

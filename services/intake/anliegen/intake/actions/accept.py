@@ -36,7 +36,7 @@ async def accept_contact(tx: Transaction, message: Message, evidence: Evidence) 
     if identity.journey_id is not None:
         journey_id = identity.journey_id
     elif identity.handle is not None:
-        journey_id, is_new_handle = await store.obtain_journey(
+        journey_id, is_new_handle = await store.upsert_handle(
             tx, secret=resources.settings.identity_key, handle=identity.handle
         )
     else:

@@ -103,6 +103,6 @@ async def _why_not(tx: Transaction, way: Way) -> str | None:
     if way.recipient in resources_of(tx).settings.own_addresses:
         return "own_address"
     since = tx.now - AUTOMATIC_REPLY_EVERY
-    if await outgoing.was_answered_automatically(tx, recipient=way.recipient, since=since):
+    if await outgoing.has_automatic_reply(tx, recipient=way.recipient, since=since):
         return "answered_within_a_day"
     return None

@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from anliegen.events import Assurance, CustomerLearnt, Handle, HandleKind, JourneysMerged, JourneysSplit
-from anliegen.kit import Transaction, links
+from anliegen.kit import Transaction
 from anliegen.kit.errors import FieldError, Invalid, NotFound
 from anliegen.kit.versions import ExpectedVersion
 
@@ -13,6 +13,7 @@ from ..domain.contacts import Contact
 from ..domain.identity import link_id_of, normalise_customer_number, ordered
 from ..resources import resources_of
 from ..store import contacts as store
+from ..store import links
 
 MADE, REMOVED = 1, 2
 """The versions of a link: it is made, and it may be removed; a removed one never comes back."""
@@ -47,7 +48,7 @@ async def identify_contact(
         raise Invalid(errors=[FieldError("/customer_number", "not_a_customer_number", "Letters and digits only.")])
     handle = Handle(kind=HandleKind.CUSTOMER_NUMBER, value=number)
     known = await store.get_contact(tx, contact_id=contact_id)
-    journey_id, _ = await store.obtain_journey(tx, secret=resources_of(tx).settings.identity_key, handle=handle)
+    journey_id, _ = await store.upsert_handle(tx, secret=resources_of(tx).settings.identity_key, handle=handle)
     await tx.lock(known.journey_id, journey_id)
     contact = await store.get_contact(tx, contact_id=contact_id)
     version.check(contact.version)
@@ -73,14 +74,14 @@ async def identify_contact(
 async def _merge(tx: Transaction, contact: Contact, journey_id: UUID, *, evidence: str) -> Link:
     a, b = ordered(contact.journey_id, journey_id)
     link_id = link_id_of(a, b, contact.contact_id, contact.version)
-    await links.record_merge(tx.connection, link_id=link_id, a=a, b=b, made_at=tx.now)
+    await links.insert_link(tx, link_id=link_id, a=a, b=b)
     tx.publish(JourneysMerged(link_id=link_id, journey_a=a, journey_b=b, made_at=tx.now, evidence=evidence))
     return Link(link_id, a, b, tx.now, None)
 
 
 async def get_link(tx: Transaction, *, link_id: UUID) -> Link:
     """A link. Raises LinkNotFound."""
-    row = await store.find_link(tx, link_id=link_id)
+    row = await links.find_link(tx, link_id=link_id)
     if row is None:
         raise LinkNotFound
     return Link(link_id, row["a"], row["b"], row["made_at"], row["removed_at"])
@@ -94,7 +95,7 @@ async def remove_link(tx: Transaction, *, link_id: UUID, reason: str, version: E
     version.check(link.version)
     if link.removed_at is not None:
         return link
-    await links.record_split(tx.connection, link_id=link_id, a=link.journey_a, b=link.journey_b, removed_at=tx.now)
+    await links.update_removed(tx, link_id=link_id, a=link.journey_a, b=link.journey_b)
     tx.publish(
         JourneysSplit(
             link_id=link_id, journey_a=link.journey_a, journey_b=link.journey_b, removed_at=tx.now, reason=reason

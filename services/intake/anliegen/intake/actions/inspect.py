@@ -27,5 +27,5 @@ async def get_entry(tx: Transaction, *, vault_id: UUID) -> Entry:
 async def read_bytes(tx: Transaction, *, vault_id: UUID) -> bytes:
     """The bytes as they came. Raises VaultEntryNotFound, FileNotKept."""
     entry = await vault.get_entry(tx, vault_id=vault_id)
-    raw = await vault.get_raw(tx, vault_id=vault_id)
+    raw = await vault.find_raw(tx, vault_id=vault_id)
     return raw if raw is not None else await resources_of(tx).files.get(entry.sha256)

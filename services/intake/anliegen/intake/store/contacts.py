@@ -18,34 +18,28 @@ _COLUMNS = """contact_id, journey_id, channel, account, reference, received_at, 
     automatic, message_id, message_refs, vault_id, noted_by, version"""
 
 
-async def obtain_journey(tx: Transaction, *, secret: bytes, handle: Handle) -> tuple[UUID, bool]:
+async def upsert_handle(tx: Transaction, *, secret: bytes, handle: Handle) -> tuple[UUID, bool]:
     """The journey of a handle, and whether the handle is new. Its row is made where there is none.
 
     Two doors that see a new handle at once agree: the second waits for the first one's row, and both derive one id.
     """
-    found = await _find_journey(tx, handle)
-    if found is not None:
-        return found, False
     journey_id = journey_id_of(secret, handle, generation=0)
-    made = await tx.fetchval(
-        """
-        INSERT INTO handles (kind, value, generation, journey_id, first_seen_at) VALUES ($1, $2, 0, $3, $4)
-        ON CONFLICT DO NOTHING RETURNING journey_id
-        """,
-        handle.kind.value, handle.value, journey_id, tx.now,
-    )  # fmt: skip
-    if made is not None:
-        return journey_id, True
-    found = await _find_journey(tx, handle)
-    assert found is not None
-    return found, False
-
-
-async def _find_journey(tx: Transaction, handle: Handle) -> UUID | None:
-    found: UUID | None = await tx.fetchval(
-        "SELECT journey_id FROM handles WHERE kind = $1 AND value = $2", handle.kind.value, handle.value
-    )
-    return found
+    while True:
+        row = await tx.fetchrow(
+            """
+            WITH made AS (
+                INSERT INTO handles (kind, value, generation, journey_id, first_seen_at) VALUES ($1, $2, 0, $3, $4)
+                ON CONFLICT DO NOTHING RETURNING journey_id
+            )
+            SELECT journey_id, true AS is_new FROM made
+            UNION ALL
+            SELECT journey_id, false FROM handles WHERE kind = $1 AND value = $2
+            """,
+            handle.kind.value, handle.value, journey_id, tx.now,
+        )  # fmt: skip
+        # A row that was committed while we waited for it is not in this statement's snapshot, but in the next one's.
+        if row is not None:
+            return row["journey_id"], row["is_new"]
 
 
 async def update_handle_verified(tx: Transaction, *, handle: Handle) -> None:
@@ -192,11 +186,6 @@ async def insert_media(
             """,
             contact_id, item.media_id, ordinal, account, item.media_type, item.name, due,
         )  # fmt: skip
-
-
-async def find_link(tx: Transaction, *, link_id: UUID) -> asyncpg.Record | None:
-    """A link between journeys: `a`, `b`, `made_at`, `removed_at`."""
-    return await tx.fetchrow("SELECT a, b, made_at, removed_at FROM journey_links WHERE link_id = $1", link_id)
 
 
 def _handle(row: asyncpg.Record) -> Handle | None:

@@ -48,7 +48,7 @@ async def insert_reply(tx: Transaction, reply: Reply, *, due: datetime) -> bool:
     return inserted == 1
 
 
-async def was_answered_automatically(tx: Transaction, *, recipient: str, since: datetime) -> bool:
+async def has_automatic_reply(tx: Transaction, *, recipient: str, since: datetime) -> bool:
     """Whether this address was sent an automatic mail since then."""
     found: bool = await tx.fetchval(
             """

@@ -67,7 +67,7 @@ async def get_entry(tx: Transaction, *, vault_id: UUID, lock: bool = False) -> E
     return _entry(row)
 
 
-async def get_raw(tx: Transaction, *, vault_id: UUID) -> bytes | None:
+async def find_raw(tx: Transaction, *, vault_id: UUID) -> bytes | None:
     """The bytes, or None where they lie in the object store."""
     raw: bytes | None = await tx.fetchval("SELECT raw FROM vault WHERE vault_id = $1", vault_id)
     return raw
