@@ -6,6 +6,7 @@ import os
 import signal
 import time
 
+import psutil
 import pytest
 
 from anliegen.kit.heavy import HeavyWork, HeavyWorkFailed, HeavyWorkTooLong
@@ -54,8 +55,9 @@ async def test_work_that_takes_too_long_is_ended(heavy) -> None:
     pid = await heavy.run(os.getpid)
     with pytest.raises(HeavyWorkTooLong):
         await heavy.run_within(0.2, time.sleep, 30)
+    process = psutil.Process(pid)
     for _ in range(100):
-        if not os.path.exists(f"/proc/{pid}"):
+        if not process.is_running() or process.status() == psutil.STATUS_ZOMBIE:
             break
         await asyncio.sleep(0.05)
     else:

@@ -1,4 +1,4 @@
-"""Everybody around a running stack: customers and their providers, agents, a mailbox. For stories and demonstrations."""
+"""Everybody around a running stack, for stories and demonstrations: customers, providers, agents, a mailbox."""
 
 from __future__ import annotations
 
