@@ -54,8 +54,6 @@ class Settings(BaseSettings):
     drain_seconds: float = Field(default=0.0, ge=0)
     """How long readiness is off before the server stops taking connections."""
     shutdown_seconds: float = Field(default=40.0, gt=0)
-    metrics_port: int = Field(default=0, ge=0, le=65535)
-    """Where a worker serves its metrics and health; 0 for nowhere."""
 
     @property
     def is_development(self) -> bool:
