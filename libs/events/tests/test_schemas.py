@@ -176,6 +176,6 @@ def test_installed_package_has_no_folder_for_generated_files(tmp_path: Path, mon
     assert not (tmp_path / "a.json").exists()
 
 
-def test_command_checks(capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_of_fresh_schemas_is_silent(capsys: pytest.CaptureFixture[str]) -> None:
     assert schemas.main(["--check"]) == 0
     assert capsys.readouterr() == ("", "")

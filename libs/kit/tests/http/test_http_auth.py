@@ -97,7 +97,7 @@ def tampered() -> str:
 
 
 @pytest.mark.parametrize(("key", "algorithm"), [(RSA, "RS256"), (EC, "ES256"), (EDWARDS, "Ed25519")])
-async def test_allowed_algorithms(issuer: Issuer, key, algorithm):
+async def test_allowed_algorithm_lets_in(issuer: Issuer, key, algorithm):
     principal = await issuer.authenticator().authenticate(f"Bearer {signed(key, algorithm)}")
     assert principal == Principal("anna", scopes=frozenset({"things:read"}))
 
@@ -141,13 +141,13 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-async def test_refused_tokens(issuer: Issuer, case: str):
+async def test_wrong_token_is_refused(issuer: Issuer, case: str):
     with pytest.raises(Unauthenticated):
         await issuer.authenticator().authenticate(f"Bearer {REFUSED[case]()}")
 
 
 @pytest.mark.parametrize("header", [None, "", "Basic YTpi", "Bearer", "Bearer  "])
-async def test_no_token(issuer: Issuer, header: str | None):
+async def test_caller_without_a_token_is_refused(issuer: Issuer, header: str | None):
     with pytest.raises(Unauthenticated):
         await issuer.authenticator().authenticate(header)
 

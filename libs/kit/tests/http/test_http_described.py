@@ -8,7 +8,7 @@ from anliegen.kit.testing.clients import TestClient
 PREFIX = "/kit-door/v1"
 
 
-async def test_probes(app, client: TestClient, context, problem):
+async def test_probes_tell_life_and_readiness_apart(app, client: TestClient, context, problem):
     for probe in ("/livez", "/readyz", "/startupz"):
         response = await client.anonymous.get(probe)
         assert (response.status_code, response.json()) == (200, {"status": "ok"}), response.text

@@ -7,7 +7,7 @@ from anliegen.kit.testing.clients import TestClient
 THINGS = "/kit-door/v1/things"
 
 
-async def test_unknown_path(client: TestClient, problem):
+async def test_unknown_path_is_a_problem(client: TestClient, problem):
     problem(await client.anonymous.get("/nowhere"), 404, "path_not_found")
 
 
@@ -24,7 +24,7 @@ async def test_wrong_method_says_which_are_right(client: TestClient, problem):
         '{"text": "a"}'.encode("utf-16"), b'{"text": "a\x00b"}', b"[" * 100_000, b'{"number": ' + b"1" * 5000 + b"}",
     ],
 )  # fmt: skip
-async def test_unreadable_body(writer, problem, body: bytes):
+async def test_unreadable_body_is_a_problem(writer, problem, body: bytes):
     headers = {"Content-Type": "application/json", "Idempotency-Key": "k"}
     response = await writer.post(THINGS, content=body, headers=headers)
     if body == b"":
@@ -111,7 +111,7 @@ async def test_nul_in_a_form_is_no_server_error(client: TestClient, problem):
     problem(await client.anonymous.post("/kit-door/v1/forms", data={"text": "a\x00"}), 422, "not_storable")
 
 
-async def test_deep_json(writer, problem):
+async def test_json_may_be_wide_but_not_deep(writer, problem):
     headers = {"Idempotency-Key": "k"}
     deep: list = []
     for _ in range(70):

@@ -134,7 +134,7 @@ async def test_a_caller_has_so_many_streams_and_no_more(app, server, caller, pro
             await asyncio.sleep(0.01)
 
 
-async def test_the_end(app, server, caller, router, context):
+async def test_server_finishes_what_it_began(app, server, caller, router, context):
     """Readiness goes off first, what is being answered is finished, streams end with a hint, nothing new is taken."""
     body, headers = {"text": "wait"}, {"Idempotency-Key": "k"}
     async with caller.stream("GET", f"{PREFIX}/stream", headers={"Last-Event-ID": "2"}) as stream:

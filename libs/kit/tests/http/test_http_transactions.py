@@ -76,7 +76,7 @@ async def test_a_key_is_demanded(writer, problem):
 
 
 @pytest.mark.parametrize("value", ['""', '"a', 'a"b"', " ", "a b", '"' + "a" * 256 + '"', "a" * 256, '"a\\b"'])
-async def test_malformed_keys(writer, problem, value: str):
+async def test_malformed_key_is_refused(writer, problem, value: str):
     problem(await writer.post(THINGS, json={"text": "a"}, headers=key(value)), 400, "idempotency_key_malformed")
 
 

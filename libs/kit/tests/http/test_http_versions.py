@@ -37,7 +37,7 @@ async def test_a_command_names_what_it_was_decided_on(writer, problem):
 
 
 @pytest.mark.parametrize("header", ["7", "'7'", '"7', '"7" "8"', "", "W/7", '"a b"', "x" * 5000])
-async def test_malformed_tags(writer, problem, header: str):
+async def test_malformed_tag_is_refused(writer, problem, header: str):
     location = await make(writer)
     response = await writer.post(f"{location}/name", json={"text": "b"}, headers={"If-Match": header})
     problem(response, 400, "tag_malformed")
@@ -47,7 +47,7 @@ async def test_malformed_tags(writer, problem, header: str):
     ("header", "matches"),
     [('"7"', True), ('"6", "7"', True), ('"6","8"', False), ('W/"7"', False), ('"07"', False), ('"x"', False)],
 )
-def test_conditions(header: str, matches: bool):
+def test_condition_names_the_versions_that_match(header: str, matches: bool):
     expected = expected_version(header)
     if matches:
         expected.check(7)
@@ -127,7 +127,7 @@ ID = str(uuid4())
         base64.urlsafe_b64encode(b"[" * 700).decode(),
     ],
 )  # fmt: skip
-async def test_invented_cursors(writer, problem, cursor: str):
+async def test_invented_cursor_is_refused(writer, problem, cursor: str):
     problem(await writer.get(THINGS, params={"cursor": cursor}), 400, "cursor_malformed")
 
 

@@ -73,7 +73,7 @@ def test_the_standard_library_comes_out_the_same_way(lines):
     assert second["exception"][0]["type"] == "ValueError"
 
 
-def test_levels(lines):
+def test_lower_levels_stay_silent(lines):
     logs.setup("WARNING")
     structlog.get_logger().info("quiet")
     structlog.get_logger().error("loud")

@@ -21,7 +21,7 @@ NAMES = (
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_names(name: str):
+def test_every_name_is_exposed(name: str):
     assert f"# HELP {name} " in metrics.exposition().decode()
 
 
