@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from anliegen.events import documentation, registry
+from anliegen.events import CaseEvent, ReplyRequested, documentation, registry
 from anliegen.kit.http.app import create_app
 from anliegen.kit.http.openapi import merge
 from anliegen.kit.service import Service, all_services, load_service
@@ -62,9 +62,17 @@ def _table(heard: dict[str, list[str]], effects: dict[str, str], every: int) -> 
     yield "| hears | and then |"
     yield "|---|---|"
     for handler, names in heard.items():
-        told = "every event" if len(names) == every else _names(names)
+        told = "every event" if len(names) == every else _kind(names) or _names(names)
         yield f"| {told} | `{handler}`: {effects[handler]} |"
     yield "| `JourneysMerged`, `JourneysSplit` | the kit follows them, so that reads by journey find the whole person |"
+
+
+def _kind(names: list[str]) -> str:
+    """A whole kind of events by its base, so that one more of them changes no README."""
+    for base in (CaseEvent, ReplyRequested):
+        if names == [cls.__name__ for cls in registry.classes_of(base)]:
+            return f"every `{base.__name__}`"
+    return ""
 
 
 def _names(names: list[str]) -> str:
