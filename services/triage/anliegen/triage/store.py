@@ -110,6 +110,8 @@ async def list_contacts_after(
 # Concerns -------------------------------------------------------------------------------------------------------------
 async def insert_concerns(tx: Transaction, *, contact_id: UUID, concerns: Sequence[Decided]) -> None:
     """Keep the concerns of a contact."""
+    # The tier stands in its own column, since it is counted again when failures become known later.
+    details = [one.concern.model_dump(mode="json", exclude={"tier"}) for one in concerns]
     await tx.executemany(
         """
         INSERT INTO concerns (concern_id, contact_id, ordinal, task, intent, case_id, continues, base_tier, tier,
@@ -119,9 +121,9 @@ async def insert_concerns(tx: Transaction, *, contact_id: UUID, concerns: Sequen
         [
             (
                 one.concern.concern_id, contact_id, one.concern.ordinal, one.concern.task, one.concern.intent,
-                one.case_id, one.continues, one.base_tier, one.concern.tier, one.concern.model_dump(mode="json", exclude={"tier"}),
+                one.case_id, one.continues, one.base_tier, one.concern.tier, detail,
             )
-            for one in concerns
+            for one, detail in zip(concerns, details, strict=True)
         ],
     )  # fmt: skip
 
