@@ -219,6 +219,12 @@ async def test_keys_are_found_by_discovery_and_fetched_once(issuer: Issuer):
     assert issuer.asked == [f"{ISSUER}/.well-known/openid-configuration", "https://issuer.test/keys"]
 
 
+async def test_a_discovery_document_of_another_issuer_is_not_believed(issuer: Issuer):
+    keys = KeySource("https://other.test", "", fetch=issuer.fetch)
+    with pytest.raises(KeysUnavailable):
+        await keys.find("rsa")
+
+
 async def test_unknown_keys_do_not_flood_the_issuer(issuer: Issuer):
     keys = issuer.keys()
     for number in range(50):

@@ -11,6 +11,7 @@ from anliegen.kit import Handlers, Service, Settings
 from anliegen.kit.http import APIRouter, public, requires
 from anliegen.kit.http.app import create_app
 from anliegen.kit.http.gateway import Gateway
+from anliegen.kit.http.openapi import merge
 from anliegen.kit.http.routing import RouteRefused
 from anliegen.kit.testing.clients import jwks_address, token
 
@@ -153,6 +154,18 @@ async def test_one_description_of_all(ground: Ground):
     assert len(set(ids)) == len(ids) == 4
     references = [text for text in str(document).split("'") if text.startswith("#/components/schemas/")]
     assert all(reference.rpartition("/")[2] in schemas for reference in references)
+
+
+def test_schemas_are_renamed_wherever_they_are_named():
+    name = "#/components/schemas/View"
+    schema = {"oneOf": [{"$ref": name}], "discriminator": {"propertyName": "kind", "mapping": {"a": name}}}
+    document = {"openapi": "3.1.0", "paths": {}, "components": {"schemas": {"View": {}, "Either": schema}}}
+    found = merge([("billing_inquiry", document)], title="", version="")["components"]["schemas"]
+    renamed = "#/components/schemas/BillingInquiry.View"
+    assert found["BillingInquiry.Either"] == {
+        "oneOf": [{"$ref": renamed}],
+        "discriminator": {"propertyName": "kind", "mapping": {"a": renamed}},
+    }
 
 
 async def test_probes_speak_for_all(ground: Ground):

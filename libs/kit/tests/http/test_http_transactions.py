@@ -2,16 +2,19 @@
 
 import asyncio
 from datetime import timedelta
+from uuid import UUID
 
 import httpx
 import pytest
+from starlette.responses import Response
 
 from anliegen.kit.http import purge_idempotency_keys
-from anliegen.kit.http.idempotency import KeyMalformed, parse_key
+from anliegen.kit.http.idempotency import KeyMalformed, RepeatableCall, StillRunning, parse_key
 from anliegen.kit.testing.clients import TestClient
 
 THINGS = "/kit-door/v1/things"
 DOORS = "/kit-door/v1/doors"
+JOURNEY = "0b9f6d5e-6d1c-8b1e-9a53-6f2d3c1b7a10"
 
 
 def key(value: str) -> dict[str, str]:
@@ -119,6 +122,30 @@ async def test_a_key_belongs_to_one_caller_and_one_route(client: TestClient, thi
     assert await things() == ["a", "a", "a"]
 
 
+async def test_a_key_belongs_to_one_route(client: TestClient, things):
+    caller = client.as_("agent", scopes="things:write")
+    for path in (THINGS, DOORS):
+        response = await caller.post(path, json={"text": "a", "journey_id": JOURNEY}, headers=key("k"))
+        assert "idempotency-replayed" not in response.headers
+    assert await things() == ["a", "a"]
+
+
+async def test_who_loses_a_race_for_a_key_leaves_nothing_behind(begin, things):
+    """The answer of another request was committed between our look-up and our end."""
+    call = RepeatableCall(b"p" * 32, b"c" * 32)
+    with pytest.raises(StillRunning):
+        async with begin() as tx:
+            await call.claim(tx)
+            await tx.execute("INSERT INTO things (thing_id, journey_id, text) VALUES ($1, $1, 'lost')", UUID(JOURNEY))
+            async with begin() as other:
+                await other.execute(
+                    "INSERT INTO idempotency_keys (place, content, status, headers, body) VALUES ($1, $2, 200, $3, $4)",
+                    call.place, call.content, [], b"{}",
+                )  # fmt: skip
+            await call.keep(Response())
+    assert await things() == []
+
+
 async def test_a_key_on_a_public_route_belongs_to_the_caller_if_there_is_one(client: TestClient, things):
     for caller in (client.as_("agent", sub="anna"), client.as_("agent", sub="bert"), client.anonymous):
         response = await caller.post(DOORS, json={"text": "a"}, headers=key("k"))
@@ -209,7 +236,7 @@ async def test_the_trace_of_a_request_travels_with_what_it_announces(context, wr
 
 async def test_a_repetition_announces_nothing_again(context, writer):
     for _ in range(3):
-        body = {"text": "announce", "journey_id": "0b9f6d5e-6d1c-8b1e-9a53-6f2d3c1b7a10"}
+        body = {"text": "announce", "journey_id": JOURNEY}
         assert (await writer.post(THINGS, json=body, headers=key("k"))).status_code == 201
     async with context.pool.acquire() as connection:
         assert await connection.fetchval("SELECT count(*) FROM outbox") == 1

@@ -135,5 +135,7 @@ def test_cursors_survive_the_journey():
     for key in ("text", -5, 2**63 - 1):
         assert Cursor.decode(Cursor(key, uuid4()).encode()).key == key
     with pytest.raises(CursorMalformed):
+        Cursor.decode(encoded(["a\x00", ID, 0]))
+    with pytest.raises(CursorMalformed):
         Cursor.decode(Cursor("x", uuid4()).encode() + "!")
     assert issubclass(CursorMalformed, Malformed)
