@@ -143,3 +143,38 @@ async def test_wrong_identifications_are_refused(client: TestClient, known: tupl
     assert (await client.as_agent().post(missing, json=good, headers={"If-Match": '"1"'})).status_code == 404
     links = f"/intake/v1/links/{uuid4()}/removal"
     assert (await client.as_agent().post(links, json={}, headers={"If-Match": '"1"'})).status_code == 404
+
+
+async def test_a_token_with_number_and_address_links_their_journeys_once(
+    client: TestClient, published: Published, begin: Any
+) -> None:
+    await client.anonymous.post(CONTACTS, json=MAILED)
+    claims = {"customer_number": "CH-4711 02", "email": "Anna@post.example", "email_verified": True}
+    app = {"channel": "app", "text": "Und noch eine Frage aus der App"}
+    for _ in range(2):
+        assert (await client.as_("customer", **claims).post(CONTACTS, json=app)).status_code == 202
+    mailed, first, second = await published(ContactReceived)
+    assert (first.assurance, first.customer_number, first.journey_id) == (
+        Assurance.VERIFIED, "CH471102", second.journey_id,
+    )  # fmt: skip
+    [merged] = await published(JourneysMerged)
+    assert {merged.journey_a, merged.journey_b} == {mailed.journey_id, first.journey_id}
+
+
+async def test_what_a_person_separated_is_not_linked_by_a_token(client: TestClient, published: Published) -> None:
+    claims = {"customer_number": "CH471102", "email": "anna@post.example", "email_verified": True}
+    customer, app = client.as_("customer", **claims), {"channel": "app", "text": "Eine Frage aus der App"}
+    await customer.post(CONTACTS, json=app)
+    [merged] = await published(JourneysMerged)
+    place = f"/intake/v1/links/{merged.link_id}/removal"
+    assert (await client.as_agent().post(place, json={}, headers={"If-Match": '"1"'})).status_code == 200
+    await customer.post(CONTACTS, json=app)
+    assert len(await published(JourneysMerged)) == 1
+
+
+async def test_an_address_that_nobody_verified_links_nothing(client: TestClient, published: Published) -> None:
+    await client.anonymous.post(CONTACTS, json=MAILED)
+    app = {"channel": "app", "text": "Ich gebe mich als Anna aus", "sender": MAILED["sender"]}
+    claims = {"customer_number": "CH9", "email": "anna@post.example", "email_verified": False}
+    assert (await client.as_("customer", **claims).post(CONTACTS, json=app)).status_code == 202
+    assert await published(JourneysMerged) == []

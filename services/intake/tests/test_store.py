@@ -97,3 +97,16 @@ async def test_what_a_process_left_behind_is_finished(begin: Any, context: Conte
     rows = await database.snapshot("contacts", "vault")
     assert [row["text"] for row in rows["contacts"]] == ["Guten Tag, bitte um einen Termin."]
     assert [row["state"] for row in rows["vault"]] == ["processed"]
+
+
+async def test_bytes_that_are_gone_hold_up_nobody(begin: Any, context: Context, clock: Any, database: Any) -> None:
+    for number, raw in enumerate((None, b"From: anna@post.example\r\n\r\nGuten Tag.")):
+        async with begin() as tx:
+            await vault.insert_entry(
+                tx, vault_id=uuid4(), channel=Channel.EMAIL, account="service@anliegen.example", received_at=tx.now,
+                sha256=str(number) * 64, size=2_000_000, headers={}, raw=raw,
+            )  # fmt: skip
+    clock.advance(timedelta(minutes=2))
+    assert await sweep(context) == 2
+    states = {(row["state"], row["reason"]) for row in (await database.snapshot("vault"))["vault"]}
+    assert states == {("quarantined", "email_not_readable"), ("processed", None)}

@@ -17,6 +17,7 @@ class Principal:
 
     `scopes` are what the token allows at all (`cases:read`, `admin:*`), `roles` whose rights they are. `tasks` limits
     an agent to some of the seven tasks (None: not limited), and `journey_id` is the one journey a customer may see.
+    `customer_number` and `email` are a customer's own, as the issuer vouches for them.
     """
 
     subject: str
@@ -24,6 +25,8 @@ class Principal:
     scopes: frozenset[str] = frozenset()
     tasks: frozenset[str] | None = None
     journey_id: UUID | None = None
+    customer_number: str | None = None
+    email: str | None = None
 
     def may(self, scope: str) -> bool:
         """Whether the scope was granted, by its name or by its family: `admin:*` grants `admin:anything`."""

@@ -49,9 +49,9 @@ async def process(context: Context, vault_id: UUID) -> Outcome:
     async with begin(context) as tx:
         entry = await vault.get_entry(tx, vault_id=vault_id)
         raw = await vault.find_raw(tx, vault_id=vault_id)
-    if raw is None:
-        raw = await resources_of(context).files.get(entry.sha256)
     try:
+        if raw is None:
+            raw = await resources_of(context).files.get(entry.sha256)
         if entry.channel is Channel.EMAIL:
             await _process_mail(context, entry, raw, outcome)
         elif entry.channel is Channel.WHATSAPP:

@@ -148,7 +148,14 @@ def principal_of(claims: Mapping[str, Any]) -> Principal:
         scopes=_words(claims.get("scope") or claims.get("scp")),
         tasks=None if claims.get("tasks") is None else _words(claims["tasks"]),
         journey_id=journey_id,
+        customer_number=_text(claims.get("customer_number")),
+        # An address that the issuer did not verify is only a claim of the caller's (OpenID Connect Core, 5.1).
+        email=_text(claims.get("email")) if claims.get("email_verified") is True else None,
     )
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
 
 
 def _words(value: object) -> frozenset[str]:

@@ -16,8 +16,9 @@ from ..domain.references import reference_of
 from ..domain.replies import Reply
 from ..resources import resources_of
 from ..store import contacts as store
-from ..store import outgoing
+from ..store import links, outgoing
 from . import acknowledge, fail, thread
+from .link import link_journeys
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,11 @@ async def accept_contact(tx: Transaction, message: Message, evidence: Evidence) 
         journey_id = anonymous_journey_id(resources.settings.identity_key, message.contact_id)
     found = await thread.find_thread(tx, message, sender=evidence.sender)
     bounced = await _find_bounced(tx, message)
-    await tx.lock(journey_id, *([bounced.journey_id] if bounced else []))
+    vouched = [
+        (await store.upsert_handle(tx, secret=resources.settings.identity_key, handle=handle))[0]
+        for handle in sorted(evidence.vouched, key=lambda handle: (handle.kind, handle.value))
+    ]
+    await tx.lock(journey_id, *vouched, *([bounced.journey_id] if bounced else []))
     text = clean(message.text)
     account = resources.settings.account(message.channel.value, message.account)
     contact = Contact(
@@ -78,6 +83,10 @@ async def accept_contact(tx: Transaction, message: Message, evidence: Evidence) 
     tx.publish(received(contact))
     if is_new_handle and contact.display_name and identity.handle is not None:
         tx.publish(learnt(contact, identity.handle, identity.assurance))
+    for other in vouched:
+        # Where a person separated these two before, only a person links them again.
+        if not await links.has_removed_link(tx, a=min(other, journey_id), b=max(other, journey_id)):
+            await link_journeys(tx, contact, other, evidence="verified_by_issuer")
     await acknowledge.acknowledge_contact(tx, contact, unanswered=message.unanswered)
     if bounced is not None:
         await fail.fail_reply(tx, bounced, code="bounced")

@@ -1,42 +1,22 @@
 """Identify: a person makes sure who a sender is, and two journeys turn out to be one person's. It can be undone."""
 
-from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
-from anliegen.events import Assurance, CustomerLearnt, Handle, HandleKind, JourneysMerged, JourneysSplit
+from anliegen.events import Assurance, CustomerLearnt, Handle, HandleKind, JourneysSplit
 from anliegen.kit import Transaction
 from anliegen.kit.errors import FieldError, Invalid, NotFound
 from anliegen.kit.versions import ExpectedVersion
 
 from ..domain.contacts import Contact
-from ..domain.identity import link_id_of, normalise_customer_number, ordered
+from ..domain.identity import Link, normalise_customer_number
 from ..resources import resources_of
 from ..store import contacts as store
 from ..store import links
-
-MADE, REMOVED = 1, 2
-"""The versions of a link: it is made, and it may be removed; a removed one never comes back."""
+from .link import link_journeys
 
 
 class LinkNotFound(NotFound):
     """There is no link with this id."""
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """A link between two journeys of one person, the smaller id first."""
-
-    link_id: UUID
-    journey_a: UUID
-    journey_b: UUID
-    made_at: datetime | None
-    removed_at: datetime | None
-
-    @property
-    def version(self) -> int:
-        """Rises when it is removed."""
-        return MADE if self.removed_at is None else REMOVED
 
 
 async def identify_contact(
@@ -65,18 +45,8 @@ async def identify_contact(
             language=contact.language,
         )
     )
-    link = None
-    if journey_id not in await tx.members(contact.journey_id):
-        link = await _merge(tx, contact, journey_id, evidence=evidence)
+    link = await link_journeys(tx, contact, journey_id, evidence=evidence)
     return await store.get_contact(tx, contact_id=contact_id), link
-
-
-async def _merge(tx: Transaction, contact: Contact, journey_id: UUID, *, evidence: str) -> Link:
-    a, b = ordered(contact.journey_id, journey_id)
-    link_id = link_id_of(a, b, contact.contact_id, contact.version)
-    await links.insert_link(tx, link_id=link_id, a=a, b=b)
-    tx.publish(JourneysMerged(link_id=link_id, journey_a=a, journey_b=b, made_at=tx.now, evidence=evidence))
-    return Link(link_id, a, b, tx.now, None)
 
 
 async def get_link(tx: Transaction, *, link_id: UUID) -> Link:

@@ -139,15 +139,30 @@ async def bring_contact(body: BringContact, principal: MaybeCaller, tx: Tx, resp
         stated_task=body.stated_task,
         noted_by=principal.subject if principal is not None and is_staff else None,
     )
-    evidence = Evidence(
-        sender=sender,
-        customer_number=normalise_customer_number(body.customer_number) if body.customer_number else None,
-        journey_id=principal.journey_id if principal is not None and CUSTOMER in principal.roles else None,
-    )
+    evidence = _evidence(body, sender, principal)
     accepted = await accept.accept_contact(tx, message, evidence)
     view = accepted_view(tx, accepted.contact, principal)
     response.headers["Location"] = view.status_url
     return view
+
+
+def _evidence(body: BringContact, sender: Handle | None, principal: Principal | None) -> Evidence:
+    """What is known about the sender: as stated, and what a customer's own token vouches for."""
+    stated = normalise_customer_number(body.customer_number) if body.customer_number else None
+    if principal is None or CUSTOMER not in principal.roles:
+        return Evidence(sender=sender, customer_number=stated)
+    number = normalise_customer_number(principal.customer_number) if principal.customer_number else None
+    vouched = [
+        None if number is None else Handle(kind=HandleKind.CUSTOMER_NUMBER, value=number),
+        handle_of(HandleKind.EMAIL, principal.email, region="") if principal.email else None,
+    ]
+    return Evidence(
+        sender=sender or vouched[1],
+        customer_number=number or stated,
+        customer_number_verified=number is not None,
+        journey_id=principal.journey_id,
+        vouched=tuple(handle for handle in vouched if handle is not None),
+    )
 
 
 def _check_caller(body: BringContact, principal: Principal | None) -> None:

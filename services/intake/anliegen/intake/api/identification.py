@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 from anliegen.kit.http import APIRouter, IfMatch, Tx, requires, set_etag
 
 from ..actions import identify
+from ..domain.identity import Link
 from .contacts import ContactView, contact_view
 
 router = APIRouter(prefix="/intake/v1", tags=["intake"])
@@ -53,7 +54,7 @@ class Identified(BaseModel):
     link: LinkView | None
 
 
-def _link_view(link: identify.Link) -> LinkView:
+def _link_view(link: Link) -> LinkView:
     return LinkView(**{name: getattr(link, name) for name in LinkView.model_fields})
 
 

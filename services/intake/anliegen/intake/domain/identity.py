@@ -2,8 +2,8 @@
 
 import re
 import unicodedata
-from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from anliegen.events import Assurance, Handle, HandleKind
@@ -109,6 +109,8 @@ class Evidence:
     customer_number_verified: bool = False
     journey_id: UUID | None = None
     """The journey in a customer's own token."""
+    vouched: tuple[Handle, ...] = ()
+    """Handles that an issuer says are this person's: their journeys are linked with the contact's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +152,21 @@ def link_id_of(first: UUID, second: UUID, *cause: object) -> UUID:
     return ids.derived("link", *ordered(first, second), *cause)
 
 
-def unlinked(wanted: UUID, members: Sequence[UUID]) -> bool:
-    """Whether a link has to be made."""
-    return wanted not in members
+MADE, REMOVED = 1, 2
+"""The versions of a link: it is made, and it may be removed; a removed one never comes back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A link between two journeys of one person, the smaller id first."""
+
+    link_id: UUID
+    journey_a: UUID
+    journey_b: UUID
+    made_at: datetime | None
+    removed_at: datetime | None
+
+    @property
+    def version(self) -> int:
+        """Rises when it is removed."""
+        return MADE if self.removed_at is None else REMOVED

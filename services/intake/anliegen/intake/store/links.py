@@ -20,3 +20,11 @@ async def update_removed(tx: Transaction, *, link_id: UUID, a: UUID, b: UUID) ->
 async def find_link(tx: Transaction, *, link_id: UUID) -> asyncpg.Record | None:
     """A link between journeys: `a`, `b`, `made_at`, `removed_at`."""
     return await tx.fetchrow("SELECT a, b, made_at, removed_at FROM journey_links WHERE link_id = $1", link_id)
+
+
+async def has_removed_link(tx: Transaction, *, a: UUID, b: UUID) -> bool:
+    """Whether somebody separated these two journeys before; `a` is the smaller id."""
+    found: bool = await tx.fetchval(
+        "SELECT EXISTS (SELECT 1 FROM journey_links WHERE a = $1 AND b = $2 AND removed_at IS NOT NULL)", a, b
+    )
+    return found
