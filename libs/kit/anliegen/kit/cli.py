@@ -67,15 +67,16 @@ def serve(names: tuple[str, ...], everything: bool, host: str, port: int) -> Non
 @main.command()
 @_services
 @_all
+@click.option("--host", default="127.0.0.1", show_default=True, help="0.0.0.0 in a container.")
 @click.option("--port", default=0, type=int, help="Where to serve health and metrics; 0 for nowhere.")
-def work(names: tuple[str, ...], everything: bool, port: int) -> None:
+def work(names: tuple[str, ...], everything: bool, host: str, port: int) -> None:
     """Run the workers of one service, or of several in one process: consumer, relay, retry, timers."""
     from .telemetry.start import start_telemetry
     from .worker import work as run
 
     chosen = [load_service(name) for name in _chosen(names, everything)]
     start_telemetry(chosen, part="work")
-    _run(run(chosen, metrics_port=port))
+    _run(run(chosen, metrics_host=host, metrics_port=port))
 
 
 @main.command()
@@ -84,7 +85,9 @@ def work(names: tuple[str, ...], everything: bool, port: int) -> None:
 def migrate(names: tuple[str, ...], everything: bool) -> None:
     """Bring the databases of services up to date."""
     from .migrate import migrate as run
+    from .telemetry.logs import setup
 
+    setup("WARNING")
     for name in _chosen(names, everything):
         service = load_service(name)
         asyncio.run(run(service, load(service.settings, service.package)))

@@ -19,7 +19,13 @@ from .telemetry import logs
 log = structlog.get_logger(__name__)
 
 
-async def work(services: Sequence[Service], *, stop: asyncio.Event | None = None, metrics_port: int = 0) -> None:
+async def work(
+    services: Sequence[Service],
+    *,
+    stop: asyncio.Event | None = None,
+    metrics_host: str = "127.0.0.1",
+    metrics_port: int = 0,
+) -> None:
     """Work for these services until `stop` is set or the process is told to end."""
     stop = stop or _stop_on_signal()
     contexts: list[Context] = []
@@ -30,7 +36,7 @@ async def work(services: Sequence[Service], *, stop: asyncio.Event | None = None
         if metrics_port:
             from .telemetry.worker_port import serve_worker_port
 
-            tasks.append(group.create_task(serve_worker_port(metrics_port, contexts, lag)))
+            tasks.append(group.create_task(serve_worker_port(metrics_port, contexts, lag, host=metrics_host)))
         await stop.wait()
         log.info("worker_stops", services=[service.name for service in services])
         for context in contexts:
