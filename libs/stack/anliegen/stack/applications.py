@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -11,6 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -35,13 +37,12 @@ class Program:
     port: int
     needs_kafka: bool = False
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """Changes with the command, with what it is told and with the code, so that a stale process is replaced."""
         told = {name: value for name, value in self.environment.items() if name.startswith("ANLIEGEN_")}
-        return hashlib.sha256(json.dumps([self.command, told, code_version()], sort_keys=True).encode()).hexdigest()[
-            :16
-        ]
+        content = json.dumps([self.command, told, code_version()], sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
 def installed_services() -> list[str]:
@@ -56,8 +57,9 @@ def code_version() -> str:
         for folder, folders, files in os.walk(root):
             folders[:] = sorted(name for name in folders if name != "__pycache__")
             for name in sorted(files):
-                status = Path(folder, name).stat()
-                found.update(f"{folder}/{name}:{status.st_size}:{status.st_mtime_ns}\n".encode())
+                with contextlib.suppress(FileNotFoundError):  # an editor's, gone again
+                    status = Path(folder, name).stat()
+                    found.update(f"{folder}/{name}:{status.st_size}:{status.st_mtime_ns}\n".encode())
     return found.hexdigest()[:16]
 
 

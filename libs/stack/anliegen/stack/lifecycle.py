@@ -192,7 +192,7 @@ class _Start:
 
     def migrate(self, stack: Stack) -> None:
         with self.reporter.step("Migrations") as step:
-            migrate(stack, log=self.processes.log("migrate"))
+            migrate(stack, log=self.processes.log("migrate"), mark=self.processes.mark("migrate"))
             step.say(", ".join(self.services))
 
     def program(self, program: Program, kafka: Future[KafkaServer]) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import socket
 import struct
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from anliegen.stack.home import write_private
 
 LOOPBACK = "127.0.0.1"
+LETTING_GO = 1.5  # seconds
 
 
 def is_free(port: int) -> bool:
@@ -53,6 +55,13 @@ def speaks_postgres(port: int, *, timeout: float = 5.0) -> bool:
         return False
 
 
+def _wait_until_free(port: int) -> None:
+    """Give a process that was killed a moment ago the time to let go of its port."""
+    deadline = time.monotonic() + LETTING_GO
+    while not is_free(port) and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+
 @dataclass
 class Ports:
     """The ports of one stack by the name of their use; they stay the same from run to run where they can."""
@@ -74,6 +83,8 @@ class Ports:
         """
         known = self.read()
         kept = known.get(name)
+        if kept is not None:
+            _wait_until_free(kept)
         others = {port for use, port in known.items() if use != name}
         for port in (kept, preferred):
             if port is not None and port not in others and is_free(port):

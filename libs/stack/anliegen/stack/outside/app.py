@@ -43,11 +43,13 @@ def make_app(home: Home, *, port: int, smtp_port: int) -> Starlette:
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         async with contextlib.AsyncExitStack() as stack:
-            for app in stand_ins.values():
+            for name, app in stand_ins.items():
                 # The lifespan of a mounted application does not run by itself.
-                router = getattr(app, "router", None)
-                if router is not None:
-                    await stack.enter_async_context(router.lifespan_context(app))
+                if (router := getattr(app, "router", None)) is not None:
+                    try:
+                        await stack.enter_async_context(router.lifespan_context(app))
+                    except Exception:
+                        log.exception("The stand-in %s could not be started.", name)
             mail = await serve_mail(mailbox, host=LOOPBACK, port=smtp_port)
             stack.callback(mail.close)
             care = asyncio.create_task(_care_for_logs(home.logs))
