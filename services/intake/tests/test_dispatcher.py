@@ -130,6 +130,18 @@ async def test_an_answer_to_our_answer_finds_its_case(
     assert str(threads[2].contact_id) == taken["contact_id"]
 
 
+async def test_only_the_sender_continues_their_own_mail(
+    send_mail: Send, mail_bytes: Read, published: Published
+) -> None:
+    await send_mail(mail_bytes("german_multipart"))
+    for sender in ("katrin.aebischer", "mallory"):
+        head = f"From: {sender}@post.example\r\nIn-Reply-To: <CAB2xQ9mK4tY0@mail.post.example>\r\n"
+        await send_mail(f"{head}Message-ID: <{sender}@x>\r\n\r\nNoch etwas dazu.".encode())
+    _, own, foreign = [event for event in await published() if type(event).__name__ == "ContactReceived"]
+    assert own.thread.found_by == "references"
+    assert foreign.thread is None
+
+
 async def test_machines_are_never_answered_and_people_once_a_day(
     send_mail: Send, mail_bytes: Read, database: Any, clock: Any
 ) -> None:

@@ -1,1 +1,0 @@
-"""Intake: every contact on every channel is accepted, identified, kept and acknowledged."""

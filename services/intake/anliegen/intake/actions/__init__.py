@@ -1,1 +1,0 @@
-"""What intake does, one function each: load, decide, save, announce."""

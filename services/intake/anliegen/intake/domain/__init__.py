@@ -1,1 +1,0 @@
-"""What intake knows and decides. Nothing here touches anything."""

@@ -1,1 +1,0 @@
-"""All of intake's SQL."""

@@ -1,1 +1,0 @@
-"""WhatsApp: the provider's webhooks."""
