@@ -1,0 +1,1 @@
+"""Intake: every contact on every channel is accepted, identified, kept and acknowledged."""

@@ -1,0 +1,1 @@
+"""What intake does, one function each: load, decide, save, announce."""

@@ -1,0 +1,104 @@
+"""Show a contact, its files, and how its matter stands."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from urllib.parse import quote
+from uuid import UUID
+
+from anliegen.events import Channel, ContentReference
+from anliegen.kit import Principal, Transaction
+from anliegen.kit.files import FileNotKept
+from anliegen.kit.principal import ADMINISTRATOR, AGENT, SERVICE, SUPERVISOR
+
+from ..domain.contacts import CaseState, Contact, ContactNotFound
+from ..domain.references import opens_status
+from ..domain.replies import ACKNOWLEDGEMENT, Reply, ReplyState, language_for
+from ..resources import resources_of
+from ..store import contacts as store
+from ..store import media, outgoing
+from ..texts import TextMissing
+
+_STAFF = frozenset({AGENT, SUPERVISOR, ADMINISTRATOR, SERVICE})
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How a contact's matter stands, for the one who brought it."""
+
+    contact: Contact
+    language: str
+    zone: str
+    acknowledgement: str | None
+    answers: Sequence[str]
+    cases: Sequence[CaseState]
+
+
+async def show_contact(tx: Transaction, *, contact_id: UUID, principal: Principal) -> Contact:
+    """A contact, for staff and for the customer whose journey it is. Raises ContactNotFound."""
+    contact = await store.get_contact(tx, contact_id=contact_id)
+    is_own = principal.journey_id is not None and principal.journey_id in await tx.members(contact.journey_id)
+    if not principal.roles & _STAFF and not is_own:
+        raise ContactNotFound
+    fetched = await media.list_stored(tx, contact_id=contact_id)
+    return replace(contact, attachments=(*contact.attachments, *fetched))
+
+
+async def show_attachment(
+    tx: Transaction, *, contact_id: UUID, sha256: str, principal: Principal
+) -> tuple[ContentReference, bytes]:
+    """A file of a contact. Raises ContactNotFound, FileNotKept."""
+    contact = await show_contact(tx, contact_id=contact_id, principal=principal)
+    references = (*contact.attachments, *([contact.content] if contact.content else []))
+    for reference in references:
+        if reference.sha256 == sha256:
+            return reference, await resources_of(tx).files.get(sha256)
+    raise FileNotKept
+
+
+def file_name_for_header(name: str) -> str:
+    """A file's name as `filename*` takes it (RFC 6266)."""
+    return quote(name, safe="")
+
+
+async def show_status(tx: Transaction, *, contact_id: UUID, token: str) -> Status:
+    """How a matter stands, for whoever has the signed token. Raises ContactNotFound."""
+    resources = resources_of(tx)
+    if not opens_status(resources.settings.identity_key, contact_id, token):
+        raise ContactNotFound
+    contact = await store.get_contact(tx, contact_id=contact_id)
+    replies = await outgoing.list_replies(tx, contact_id=contact_id)
+    zone = resources.rules.zone_of(contact.channel)
+    shown = [
+        reply
+        for reply in replies
+        if reply.template == ACKNOWLEDGEMENT or (reply.way.recipient is None and _on_page(reply))
+    ]
+    texts = [(reply.template == ACKNOWLEDGEMENT, _render(tx, reply, zone)) for reply in shown]
+    return Status(
+        contact=contact,
+        language=language_for(contact.language, resources.settings.default_language),
+        zone=zone,
+        acknowledgement=next((text for is_acknowledgement, text in texts if is_acknowledgement and text), None),
+        answers=[text for is_acknowledgement, text in texts if not is_acknowledgement and text],
+        cases=await store.list_cases(tx, contact_id=contact_id),
+    )
+
+
+def _on_page(reply: Reply) -> bool:
+    """Answers are shown here only where the form left no address: the page is the one way to its sender."""
+    return reply.way.channel in {Channel.WEB_FORM, Channel.APP} and reply.state is ReplyState.SENT
+
+
+def _render(tx: Transaction, reply: Reply, zone: str) -> str | None:
+    resources = resources_of(tx)
+    try:
+        rendered = resources.texts.render(
+            reply.template,
+            language=reply.language,
+            channel="page" if reply.way.recipient is None else reply.way.channel.value,
+            zone=zone,
+            values={**reply.values, "sender_name": resources.settings.mail_from_name, "status_url": ""},
+        )
+    except TextMissing:
+        return None
+    return rendered.text

@@ -1,0 +1,127 @@
+"""Speak to a customer: queue what a task asks for, and note what became of it."""
+
+from datetime import timedelta
+
+from anliegen.events import Channel, ReplyRequested, ReplySent
+from anliegen.kit import Transaction
+
+from ..domain.contacts import Contact
+from ..domain.replies import Reply, ReplyState, Way, language_for, wait_after, way_to
+from ..resources import resources_of
+from ..store import contacts as contact_store
+from ..store import outgoing
+from .fail import announce_failure, fail_reply
+
+STATUS_FAILED = "failed"
+STATUSES_DELIVERED = frozenset({"delivered", "read"})
+
+
+async def queue_reply(tx: Transaction, event: ReplyRequested) -> None:
+    """Queue the words that a task asks for. Its journey is locked; asked twice, it is sent once."""
+    resources = resources_of(tx)
+    contact = await contact_store.find_contact(tx, contact_id=event.contact_id)
+    way = _way(contact, mail_account=resources.settings.mail_from) if contact else None
+    code = "contact_unknown" if contact is None else "no_channel" if way is None else None
+    if code is None and event.template not in resources.texts.keys:
+        code = "template_unknown"
+    on_page = code is None and way is not None and way.recipient is None
+    reply = Reply(
+        reply_id=event.reply_id,
+        contact_id=event.contact_id,
+        journey_id=event.journey_id,
+        way=way or Way(contact.channel if contact else Channel.UNKNOWN, contact.account if contact else "", None),
+        template=event.template,
+        language=language_for(event.language, contact.language if contact else None),
+        values={**event.values, **({"reference": contact.reference} if contact else {})},
+        case_id=event.case_id,
+        task=event.task,
+        state=ReplyState.FAILED if code else ReplyState.SENT if on_page else ReplyState.PENDING,
+        code=code,
+        sent_at=tx.now if on_page else None,
+    )
+    if contact is not None and contact.subject_line and contact.channel is Channel.EMAIL:
+        reply.values["subject_line"] = contact.subject_line[:200]
+    if not await outgoing.insert_reply(tx, reply, due=tx.wall):
+        return
+    if code is not None:
+        announce_failure(tx, reply, code=code)
+    elif on_page:
+        announce_sent(tx, reply, provider_id=None)
+    else:
+        resources.wake.set()
+
+
+def _way(contact: Contact, *, mail_account: str) -> Way | None:
+    return way_to(channel=contact.channel, account=contact.account, sender=contact.sender, mail_account=mail_account)
+
+
+async def confirm_sent(tx: Transaction, reply: Reply, *, provider_id: str | None, message_id: str | None) -> None:
+    """Note that a channel took the words over, and what the provider said about them meanwhile."""
+    await tx.lock(reply.journey_id)
+    noted = await outgoing.update_sent(
+        tx, reply_id=reply.reply_id, provider_id=provider_id, message_id=message_id, sent_at=tx.now
+    )
+    if not noted:
+        return
+    announce_sent(tx, reply, provider_id=provider_id)
+    if provider_id is not None:
+        await outgoing.lock_provider_id(tx, provider_id=provider_id)
+        for status, code in await outgoing.list_statuses(tx, provider_id=provider_id):
+            await _apply_status(tx, reply, provider_id=provider_id, status=status, code=code)
+
+
+def announce_sent(tx: Transaction, reply: Reply, *, provider_id: str | None) -> None:
+    """Tell that words went out."""
+    tx.publish(
+        ReplySent(
+            journey_id=reply.journey_id,
+            reply_id=reply.reply_id,
+            contact_id=reply.contact_id,
+            case_id=reply.case_id,
+            task=reply.task,
+            channel=reply.way.channel,
+            template=reply.template,
+            language=reply.language,
+            sent_at=tx.now,
+            provider_id=provider_id,
+        )
+    )
+
+
+async def retry_or_give_up(tx: Transaction, reply: Reply, *, code: str, lasting: bool) -> None:
+    """Note a failure: it is tried again later, unless that is useless or was done often enough."""
+    await tx.lock(reply.journey_id)
+    if lasting or reply.attempts >= resources_of(tx).settings.send_attempts:
+        await fail_reply(tx, reply, code=code)
+    else:
+        due = tx.wall + wait_after(reply.attempts)
+        await outgoing.update_retry(tx, reply_id=reply.reply_id, code=code, due=due)
+
+
+async def claim_replies(tx: Transaction, *, limit: int, hold: timedelta) -> list[Reply]:
+    """Take words that are due."""
+    return await outgoing.claim_due(tx, limit=limit, hold=hold)
+
+
+async def keep_status(tx: Transaction, *, provider_id: str, status: str, code: str | None) -> None:
+    """Keep what a provider says about a message of ours, whether or not we know yet that we sent it.
+
+    Committed before `apply_status` begins: so either that finds the message, or whoever notes it as sent finds this.
+    """
+    await outgoing.lock_provider_id(tx, provider_id=provider_id)
+    await outgoing.insert_status(tx, provider_id=provider_id, status=status, at=tx.now, code=code)
+
+
+async def apply_status(tx: Transaction, *, provider_id: str, status: str, code: str | None) -> None:
+    """Let what a provider says take effect on our message; one that we do not know yet is left to `confirm_sent`."""
+    reply = await outgoing.find_reply_by_provider_id(tx, provider_id=provider_id)
+    if reply is not None:
+        await tx.lock(reply.journey_id)
+        await _apply_status(tx, reply, provider_id=provider_id, status=status, code=code)
+
+
+async def _apply_status(tx: Transaction, reply: Reply, *, provider_id: str, status: str, code: str | None) -> None:
+    if status in STATUSES_DELIVERED:
+        await outgoing.update_delivered(tx, provider_id=provider_id)
+    elif status == STATUS_FAILED:
+        await fail_reply(tx, reply, code=f"provider_failed_{code}" if code else "provider_failed")

@@ -1,0 +1,111 @@
+"""The dispatcher: takes words that are due, hands them to their channel outside any transaction, notes what became.
+
+If the process ends between handing over and noting, the words are handed over again, with the same Message-ID or the
+same `biz_opaque_callback_data`; channels have nothing better to offer.
+"""
+
+import asyncio
+import contextlib
+from datetime import timedelta
+
+import structlog
+
+from anliegen.events import ContentReference
+from anliegen.kit import Context, begin
+from anliegen.kit.database import ACQUIRE_SECONDS, connect
+from anliegen.kit.notifier import CHANNEL
+from anliegen.kit.settings import address_for
+
+from .actions import speak
+from .clients import SendingFailed
+from .domain.replies import Reply, wait_after
+from .mail.attachments import safe_name, sniff
+from .resources import resources_of
+from .sending import hand_over
+from .store import media
+
+log = structlog.get_logger(__name__)
+
+AT_ONCE = 16
+HOLD = timedelta(minutes=3)
+"""A claim's time: longer than any channel may take."""
+LOOK_EVERY = 2.0
+"""Seconds between two looks without a hint: for words whose hint was lost, and for those whose wait is over."""
+LOOK_AGAIN = (0.0, 0.03, 0.12)
+"""Seconds after a hint: it may come before the transaction that queued the words is committed."""
+MEDIA_AT_ONCE = 4
+MEDIA_ATTEMPTS = 10
+
+
+async def run(context: Context) -> None:
+    """Dispatch for as long as the worker lives."""
+    wake = resources_of(context).wake
+    address = address_for(context.settings.database_url, context.service.package, context.service.package)
+    async with connect(address, application="anliegen intake dispatcher") as listening:
+        # Every new contact is announced, so the relay's hint is ours, too; it costs the writer nothing more.
+        await listening.add_listener(CHANNEL, lambda *_: wake.set())
+        while not listening.is_closed():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(wake.wait(), LOOK_EVERY)
+            hinted = wake.is_set()
+            wake.clear()
+            for pause in LOOK_AGAIN if hinted else (0.0,):
+                await asyncio.sleep(pause)
+                if await dispatch_due(context):
+                    break
+    raise ConnectionError(f"the database went away, or did not answer within {ACQUIRE_SECONDS} s")
+
+
+async def dispatch_due(context: Context) -> int:
+    """Send everything that is due and fetch the files that wait; tells how many."""
+    total = 0
+    while True:
+        async with begin(context) as tx:
+            replies = await speak.claim_replies(tx, limit=AT_ONCE, hold=HOLD)
+            files = await media.claim_due(tx, limit=MEDIA_AT_ONCE, hold=HOLD)
+        if not replies and not files:
+            return total
+        async with asyncio.TaskGroup() as group:
+            for reply in replies:
+                group.create_task(_dispatch(context, reply))
+            for waiting in files:
+                group.create_task(_fetch(context, waiting))
+        total += len(replies) + len(files)
+
+
+async def _dispatch(context: Context, reply: Reply) -> None:
+    try:
+        handed = await hand_over(context, reply)
+    except SendingFailed as trouble:
+        log.warning(
+            "reply_not_sent", reply_id=str(reply.reply_id), channel=reply.way.channel.value, code=trouble.code,
+            attempts=reply.attempts,
+        )  # fmt: skip
+        async with begin(context) as tx:
+            await speak.retry_or_give_up(tx, reply, code=trouble.code, lasting=trouble.lasting)
+        return
+    async with begin(context) as tx:
+        await speak.confirm_sent(tx, reply, provider_id=handed.provider_id, message_id=handed.message_id)
+
+
+async def _fetch(context: Context, waiting: media.WaitingMedia) -> None:
+    resources = resources_of(context)
+    try:
+        content = await resources.whatsapp.fetch_media(waiting.media_id)
+    except SendingFailed as trouble:
+        log.warning("media_not_fetched", contact_id=str(waiting.contact_id), code=trouble.code)
+        async with begin(context) as tx:
+            give_up = trouble.lasting or waiting.attempts >= MEDIA_ATTEMPTS
+            due = None if give_up else tx.wall + wait_after(waiting.attempts)
+            await media.update_trouble(
+                tx, contact_id=waiting.contact_id, media_id=waiting.media_id, code=trouble.code, due=due
+            )
+        return
+    reference = ContentReference(
+        sha256=await resources.files.put(content),
+        size=len(content),
+        media_type=await asyncio.to_thread(sniff, content),
+        name=safe_name(waiting.name, ordinal=1),
+    )
+    async with begin(context) as tx:
+        await media.update_stored(tx, contact_id=waiting.contact_id, media_id=waiting.media_id, content=reference)

@@ -1,0 +1,1 @@
+"""What intake knows and decides. Nothing here touches anything."""

@@ -1,0 +1,99 @@
+"""Words on their way to a customer: by which channel, in which language, and what becomes of them."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from uuid import UUID
+
+from anliegen.events import Channel, Handle, HandleKind, Task
+from anliegen.kit import ids
+
+ACKNOWLEDGEMENT = "acknowledgement"
+LANGUAGES = ("de", "en", "fr", "it")
+AUTOMATIC_REPLY_EVERY = timedelta(hours=24)
+"""A sender gets at most one automatic mail in this time, so that two machines never talk to each other."""
+WHATSAPP_WINDOW = timedelta(hours=24)
+"""After a customer's message the provider takes free text for so long; later only approved templates."""
+_FIRST_WAIT = timedelta(seconds=2)
+_LONGEST_WAIT = timedelta(minutes=30)
+
+
+class ReplyState(StrEnum):
+    """Where words are on their way."""
+
+    PENDING = "pending"
+    SENT = "sent"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    SUPPRESSED = "suppressed"
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How words reach a customer: channel, the account we send from, and the address (none: the status page)."""
+
+    channel: Channel
+    account: str
+    recipient: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Words for a customer, as they are kept."""
+
+    reply_id: UUID
+    contact_id: UUID
+    journey_id: UUID
+    way: Way
+    template: str
+    language: str
+    values: dict[str, str] = field(default_factory=dict)
+    case_id: UUID | None = None
+    task: Task | None = None
+    automatic: bool = False
+    state: ReplyState = ReplyState.PENDING
+    code: str | None = None
+    attempts: int = 0
+    created_at: datetime | None = None
+    sent_at: datetime | None = None
+    provider_id: str | None = None
+    message_id: str | None = None
+    in_reply_to: str | None = None
+    references: tuple[str, ...] = ()
+    last_heard_at: datetime | None = None
+    """When this recipient last wrote to us on this channel."""
+
+
+def acknowledgement_id_of(contact_id: UUID) -> UUID:
+    """The id of a contact's acknowledgement: one contact, one acknowledgement, however often it comes."""
+    return ids.derived("acknowledgement", contact_id)
+
+
+def way_to(*, channel: Channel, account: str, sender: Handle | None, mail_account: str) -> Way | None:
+    """How to reach the sender of a contact: where they wrote, else by mail, else on the status page; None: not at all.
+
+    A phone call, a visit or a letter that left no mail address has to be answered by a person.
+    """
+    if channel is Channel.WHATSAPP and sender is not None and sender.kind is HandleKind.WHATSAPP:
+        return Way(channel, account, sender.value)
+    if sender is not None and sender.kind is HandleKind.EMAIL:
+        return Way(Channel.EMAIL, account if channel is Channel.EMAIL else mail_account, sender.value)
+    if channel in {Channel.WEB_FORM, Channel.APP}:
+        return Way(channel, account, None)
+    return None
+
+
+def language_for(*wanted: str | None) -> str:
+    """The first of these languages that we write."""
+    return next((language for language in wanted if language in LANGUAGES), LANGUAGES[0])
+
+
+def wait_after(attempts: int) -> timedelta:
+    """How long to wait before sending is tried again: 2 s, 8 s, 32 s … at most half an hour."""
+    factor: int = 4 ** min(attempts - 1, 10)
+    return min(_FIRST_WAIT * factor, _LONGEST_WAIT)
+
+
+def window_is_open(last_heard_at: datetime | None, now: datetime) -> bool:
+    """Whether WhatsApp still takes free text for a customer who last wrote at this time."""
+    return last_heard_at is not None and now - last_heard_at < WHATSAPP_WINDOW

@@ -1,0 +1,21 @@
+"""Door 1: what intake hears, and what it does about it."""
+
+from anliegen.events import CaseEvent, ReplyRequested
+from anliegen.kit import Handlers, Timers, Transaction
+
+from .actions import follow, speak
+
+handlers = Handlers("intake")
+timers = Timers()
+
+
+@handlers.on(ReplyRequested)
+async def queue_reply(event: ReplyRequested, tx: Transaction) -> None:
+    """A task, whichever it is, asks for words to reach a customer."""
+    await speak.queue_reply(tx, event)
+
+
+@handlers.on(CaseEvent)
+async def follow_case(event: CaseEvent, tx: Transaction) -> None:
+    """A case of any task moved on: the status page shows it, and replies find it."""
+    await follow.follow_case(tx, event)

@@ -1,0 +1,1 @@
+"""Mail: from bytes that anybody can send to a message that we understand."""

@@ -1,0 +1,103 @@
+"""Hand words to their channel: rendered, addressed, with what makes a repetition recognisable."""
+
+from dataclasses import dataclass
+
+from anliegen.events import Channel
+from anliegen.kit import Context
+
+from .clients import OutgoingMail, OutgoingText, SendingFailed
+from .domain.references import message_id_of, reply_address
+from .domain.replies import Reply, window_is_open
+from .resources import Resources, resources_of
+from .texts import Rendered, TextMissing
+
+MOST_REFERENCES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOver:
+    """What the channel calls it."""
+
+    provider_id: str | None
+    message_id: str | None = None
+
+
+async def hand_over(context: Context, reply: Reply) -> HandedOver:
+    """Hand words to their channel. Raises SendingFailed, with a code for the cause."""
+    resources = resources_of(context)
+    rendered = _render(resources, reply)
+    match reply.way.channel:
+        case Channel.EMAIL:
+            return await _mail(context, resources, reply, rendered)
+        case Channel.WHATSAPP:
+            return await _whatsapp(context, resources, reply, rendered)
+        case _:
+            raise SendingFailed("no_channel", lasting=True)
+
+
+def _render(resources: Resources, reply: Reply) -> Rendered:
+    account = resources.settings.account(reply.way.channel.value, reply.way.account)
+    try:
+        return resources.texts.render(
+            reply.template,
+            language=reply.language,
+            channel=reply.way.channel.value,
+            zone=resources.rules.zone_of(reply.way.channel),
+            values={**reply.values, "sender_name": account.name},
+        )
+    except TextMissing as problem:
+        raise SendingFailed("template_not_usable", lasting=True) from problem
+
+
+async def _mail(context: Context, resources: Resources, reply: Reply, rendered: Rendered) -> HandedOver:
+    settings = resources.settings
+    account = settings.account("email", reply.way.account)
+    assert reply.way.recipient is not None
+    domain = account.address.rpartition("@")[2]
+    message_id = message_id_of(reply.reply_id, domain=domain)
+    # RFC 5322: the parent's references, then the parent; ours hold the nearest first.
+    references = [*reversed(reply.references[: MOST_REFERENCES - 1]), reply.in_reply_to]
+    await resources.mail.send(
+        OutgoingMail(
+            sender=account.address,
+            sender_name=account.name,
+            recipient=reply.way.recipient,
+            subject=rendered.subject,
+            text=rendered.text,
+            message_id=message_id,
+            reply_to=reply_address(settings.identity_key, reply.reply_id, domain=domain),
+            sent_at=context.clock.now(),
+            in_reply_to=_as_id(reply.in_reply_to),
+            references=tuple(dict.fromkeys(each for one in references if (each := _as_id(one)))),
+            automatic=reply.automatic,
+        )
+    )
+    return HandedOver(provider_id=message_id, message_id=message_id)
+
+
+def _as_id(text: str | None) -> str | None:
+    """A message id as it may stand in a header: in angle brackets, without blanks; else it is left out."""
+    if text is None or not (text.startswith("<") and text.endswith(">")) or any(c.isspace() for c in text):
+        return None
+    return text if text.isascii() and text.isprintable() else None
+
+
+async def _whatsapp(context: Context, resources: Resources, reply: Reply, rendered: Rendered) -> HandedOver:
+    assert reply.way.recipient is not None
+    template = None
+    if not window_is_open(reply.last_heard_at, context.clock.now()):
+        template = resources.settings.whatsapp_templates.get(reply.template)
+        if template is None:
+            raise SendingFailed("whatsapp_window_closed", lasting=True)
+    provider_id = await resources.whatsapp.send(
+        OutgoingText(
+            reply_id=reply.reply_id,
+            account=reply.way.account,
+            recipient=reply.way.recipient,
+            text=rendered.text,
+            context_id=reply.in_reply_to,
+            template=template,
+            language=reply.language,
+        )
+    )
+    return HandedOver(provider_id=provider_id)

@@ -1,0 +1,75 @@
+"""What intake is told by its environment: `ANLIEGEN_INTAKE_…`."""
+
+from pydantic import BaseModel, Field, SecretStr
+
+from anliegen.kit import Settings
+
+
+class Account(BaseModel):
+    """Our side of a channel: a mailbox, or a WhatsApp number by its phone number id."""
+
+    address: str = ""
+    """The mail address that replies are sent from; empty: the account's own name, or the general one."""
+    name: str = ""
+    """The name beside the address."""
+    language: str = ""
+    """ISO 639-1, for customers whose language is not known; empty: the general one."""
+    region: str = ""
+    """ISO 3166-1, for phone numbers that are written without a country; empty: the general one."""
+
+
+class IntakeSettings(Settings):
+    """Intake's own settings."""
+
+    smtp_host: str = "127.0.0.1"
+    smtp_port: int = Field(default=25, ge=1, le=65535)
+    smtp_username: str = ""
+    smtp_password: SecretStr = SecretStr("")
+    smtp_starttls: bool = False
+    """Refuse to send where the server does not offer encryption."""
+    mail_from: str = "service@anliegen.example"
+    """The address that replies are sent from where the account has none of its own."""
+    mail_from_name: str = "Kundenservice"
+    mail_accounts: dict[str, Account] = Field(default_factory=dict)
+    """By the account's name in the door's path; a mailbox that is not named here uses the general settings."""
+    mail_authserv_id: str = ""
+    """The name our own mail server puts into `Authentication-Results`; only its verdicts are believed."""
+    email_door_secret: SecretStr = SecretStr("")
+    """Signs what comes in by the e-mail door. Empty: the door is closed."""
+    email_door_secret_before: SecretStr = SecretStr("")
+    """The secret that held before, while it is being changed."""
+    whatsapp_api_url: str = "https://graph.facebook.com/v23.0"
+    whatsapp_app_secret: SecretStr = SecretStr("")
+    """Signs the provider's webhooks. Empty: the door is closed."""
+    whatsapp_verify_token: SecretStr = SecretStr("")
+    whatsapp_access_token: SecretStr = SecretStr("")
+    whatsapp_media_hosts: tuple[str, ...] = ("lookaside.fbsbx.com",)
+    """Hosts beside the API's own that files are fetched from: our token is shown to nobody else."""
+    whatsapp_accounts: dict[str, Account] = Field(default_factory=dict)
+    """By phone number id."""
+    whatsapp_templates: dict[str, str] = Field(default_factory=dict)
+    """Our template key → the name of the template approved by the provider, for texts outside the 24-hour window."""
+    default_region: str = Field(default="DE", pattern="^[A-Z]{2}$")
+    default_language: str = Field(default="de", pattern="^(de|en|fr|it)$")
+    most_attachments: int = Field(default=50, ge=0)
+    largest_attachment: int = Field(default=20_000_000, ge=0)
+    """Bytes."""
+    send_attempts: int = Field(default=8, ge=1)
+    """After so many failures a reply is given up, and a person is told."""
+
+    def account(self, channel: str, name: str) -> Account:
+        """An account with the general settings filled in."""
+        own = (self.whatsapp_accounts if channel == "whatsapp" else self.mail_accounts).get(name, Account())
+        address = own.address or (name if channel == "email" and "@" in name else self.mail_from)
+        return Account(
+            address=address,
+            name=own.name or self.mail_from_name,
+            language=own.language or self.default_language,
+            region=own.region or self.default_region,
+        )
+
+    @property
+    def own_addresses(self) -> frozenset[str]:
+        """Every address we send from: mail from them is our own and is never answered."""
+        named = {account.address or name for name, account in self.mail_accounts.items()}
+        return frozenset(address.lower() for address in {self.mail_from, *named} if "@" in address)

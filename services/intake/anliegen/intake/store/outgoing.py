@@ -1,0 +1,253 @@
+"""SQL of words on their way to customers."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import asyncpg
+
+from anliegen.events import Channel, Handle, HandleKind, Task
+from anliegen.kit import Transaction
+
+from ..domain.contacts import Earlier
+from ..domain.replies import Reply, ReplyState, Way
+
+_COLUMNS = """o.reply_id, o.contact_id, o.journey_id, o.case_id, o.task, o.channel, o.account, o.recipient, o.template,
+    o."values", o.language, o.automatic, o.state, o.code, o.attempts, o.created_at, o.sent_at, o.provider_id,
+    o.message_id"""
+
+
+async def insert_reply(tx: Transaction, reply: Reply, *, due: datetime) -> bool:
+    """Queue words, or keep why they are not sent; False where the reply is there already."""
+    inserted = await tx.execute(
+        """
+        INSERT INTO outgoing_messages (reply_id, contact_id, journey_id, case_id, task, channel, account, recipient,
+            template, "values", language, automatic, state, code, due, created_at, sent_at, message_id)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+        ON CONFLICT (reply_id) DO NOTHING
+        """,
+        reply.reply_id,
+        reply.contact_id,
+        reply.journey_id,
+        reply.case_id,
+        reply.task.value if reply.task else None,
+        reply.way.channel.value,
+        reply.way.account,
+        reply.way.recipient,
+        reply.template,
+        reply.values,
+        reply.language,
+        reply.automatic,
+        reply.state.value,
+        reply.code,
+        due,
+        tx.now,
+        reply.sent_at,
+        reply.message_id,
+    )
+    return inserted == 1
+
+
+async def has_automatic_reply(tx: Transaction, *, recipient: str, since: datetime) -> bool:
+    """Whether this address was sent an automatic mail since then."""
+    found: bool = await tx.fetchval(
+            """
+            SELECT EXISTS (SELECT 1 FROM outgoing_messages WHERE automatic AND recipient = $1 AND created_at > $2
+                AND channel = 'email' AND state <> 'suppressed')
+            """,
+            recipient, since,
+    )  # fmt: skip
+    return found
+
+
+async def claim_due(tx: Transaction, *, limit: int, hold: timedelta) -> list[Reply]:
+    """Take what is due, at most one per recipient and only its oldest, so that words arrive in their order.
+
+    A claim ends by itself after `hold`: a process that died in between leaves nothing behind for ever.
+    """
+    rows = await tx.fetch(
+        f"""
+        WITH due AS (
+            SELECT reply_id FROM outgoing_messages AS mine
+            WHERE state = 'pending' AND due <= $1 AND (claimed_until IS NULL OR claimed_until <= $1)
+              AND NOT EXISTS (SELECT 1 FROM outgoing_messages AS other WHERE other.state = 'pending'
+                  AND other.channel = mine.channel AND other.recipient = mine.recipient AND other.ord < mine.ord)
+            ORDER BY due LIMIT $2 FOR UPDATE SKIP LOCKED
+        ), claimed AS (
+            UPDATE outgoing_messages AS o SET attempts = attempts + 1, claimed_until = $3
+            FROM due WHERE o.reply_id = due.reply_id RETURNING {_COLUMNS}
+        )
+        SELECT o.*, c.message_id AS in_reply_to, c.message_refs,
+            (SELECT max(heard.received_at) FROM contacts AS heard WHERE heard.channel = 'whatsapp'
+                AND o.channel = 'whatsapp' AND heard.sender_kind = 'whatsapp' AND heard.sender_value = o.recipient)
+            AS last_heard_at
+        FROM claimed AS o LEFT JOIN contacts AS c ON c.contact_id = o.contact_id
+        """,
+        tx.wall, limit, tx.wall + hold,
+    )  # fmt: skip
+    return [_reply(row) for row in rows]
+
+
+async def find_reply(tx: Transaction, *, reply_id: UUID) -> Reply | None:
+    """The words of this id, or None."""
+    row = await tx.fetchrow(
+        f"""
+        SELECT {_COLUMNS}, NULL AS in_reply_to, '{{}}'::text[] AS message_refs, NULL AS last_heard_at
+        FROM outgoing_messages AS o WHERE reply_id = $1
+        """,
+        reply_id,
+    )
+    return None if row is None else _reply(row)
+
+
+async def list_replies(tx: Transaction, *, contact_id: UUID) -> list[Reply]:
+    """Everything that was or will be said in answer to a contact, in order."""
+    rows = await tx.fetch(
+        f"""
+        SELECT {_COLUMNS}, NULL AS in_reply_to, '{{}}'::text[] AS message_refs, NULL AS last_heard_at
+        FROM outgoing_messages AS o WHERE contact_id = $1 ORDER BY ord
+        """,
+        contact_id,
+    )
+    return [_reply(row) for row in rows]
+
+
+async def update_sent(
+    tx: Transaction, *, reply_id: UUID, provider_id: str | None, message_id: str | None, sent_at: datetime
+) -> bool:
+    """Note that the channel took it over; False where that was noted before."""
+    touched = await tx.execute(
+        """
+        UPDATE outgoing_messages SET state = 'sent', provider_id = $2, message_id = coalesce($3, message_id),
+            sent_at = $4, claimed_until = NULL, code = NULL
+        WHERE reply_id = $1 AND state = 'pending'
+        """,
+        reply_id, provider_id, message_id, sent_at,
+    )  # fmt: skip
+    return touched == 1
+
+
+async def update_retry(tx: Transaction, *, reply_id: UUID, code: str, due: datetime) -> None:
+    """Note why it did not work, and when it is tried again."""
+    await tx.execute(
+        """
+        UPDATE outgoing_messages SET code = $2, due = $3, claimed_until = NULL
+        WHERE reply_id = $1 AND state = 'pending'
+        """,
+        reply_id, code, due,
+    )  # fmt: skip
+
+
+async def update_failed(tx: Transaction, *, reply_id: UUID, code: str) -> bool:
+    """Note that it cannot be brought to the customer; False where that was noted before."""
+    touched = await tx.execute(
+        """
+        UPDATE outgoing_messages SET state = 'failed', code = $2, claimed_until = NULL
+        WHERE reply_id = $1 AND state NOT IN ('failed', 'suppressed')
+        """,
+        reply_id, code,
+    )  # fmt: skip
+    return touched == 1
+
+
+async def update_delivered(tx: Transaction, *, provider_id: str) -> None:
+    """Note that the provider brought it to the customer's device."""
+    await tx.execute(
+        "UPDATE outgoing_messages SET state = 'delivered' WHERE provider_id = $1 AND state = 'sent'", provider_id
+    )
+
+
+async def lock_provider_id(tx: Transaction, *, provider_id: str) -> None:
+    """Let nobody else note anything about this message of the provider's until the transaction ends."""
+    await tx.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 7))", provider_id)
+
+
+async def insert_status(tx: Transaction, *, provider_id: str, status: str, at: datetime, code: str | None) -> None:
+    """Keep what a provider says about a message; said again, it changes nothing."""
+    await tx.execute(
+        """
+        INSERT INTO provider_statuses (provider_id, status, at, code) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING
+        """,
+        provider_id, status, at, code,
+    )  # fmt: skip
+
+
+async def list_statuses(tx: Transaction, *, provider_id: str) -> list[tuple[str, str | None]]:
+    """What a provider has said about a message so far, as status and code."""
+    rows = await tx.fetch("SELECT status, code FROM provider_statuses WHERE provider_id = $1", provider_id)
+    return [(row["status"], row["code"]) for row in rows]
+
+
+async def find_reply_by_provider_id(tx: Transaction, *, provider_id: str) -> Reply | None:
+    """The words that the provider calls so."""
+    reply_id = await tx.fetchval("SELECT reply_id FROM outgoing_messages WHERE provider_id = $1", provider_id)
+    return None if reply_id is None else await find_reply(tx, reply_id=reply_id)
+
+
+async def find_reply_by_message_id(tx: Transaction, *, message_id: str) -> Reply | None:
+    """The mail of ours with this Message-ID."""
+    reply_id = await tx.fetchval("SELECT reply_id FROM outgoing_messages WHERE message_id = $1", message_id)
+    return None if reply_id is None else await find_reply(tx, reply_id=reply_id)
+
+
+async def find_earlier_by_reply(tx: Transaction, *, reply_id: UUID) -> Earlier | None:
+    """What a reply of ours was about."""
+    row = await tx.fetchrow(
+        f"{_EARLIER} WHERE o.reply_id = $1",
+        reply_id,
+    )
+    return None if row is None else _earlier(row)
+
+
+async def find_earlier_by_our_messages(tx: Transaction, *, message_ids: Sequence[str]) -> Earlier | None:
+    """What the nearest of these messages of ours was about."""
+    if not message_ids:
+        return None
+    row = await tx.fetchrow(
+        f"""
+        {_EARLIER} WHERE o.message_id = ANY ($1::text[]) OR o.provider_id = ANY ($1::text[])
+        ORDER BY array_position($1::text[], coalesce(o.message_id, o.provider_id)) LIMIT 1
+        """,
+        list(message_ids),
+    )
+    return None if row is None else _earlier(row)
+
+
+_EARLIER = """SELECT o.contact_id, o.journey_id, o.case_id, o.task, c.sender_kind, c.sender_value
+    FROM outgoing_messages AS o LEFT JOIN contacts AS c ON c.contact_id = o.contact_id"""
+
+
+def _earlier(row: asyncpg.Record) -> Earlier:
+    kind, value = row["sender_kind"], row["sender_value"]
+    return Earlier(
+        contact_id=row["contact_id"],
+        journey_id=row["journey_id"],
+        case_id=row["case_id"],
+        task=Task(row["task"]) if row["task"] else None,
+        sender=Handle(kind=HandleKind(kind), value=value) if value else None,
+    )
+
+
+def _reply(row: asyncpg.Record) -> Reply:
+    return Reply(
+        reply_id=row["reply_id"],
+        contact_id=row["contact_id"],
+        journey_id=row["journey_id"],
+        way=Way(Channel(row["channel"]), row["account"], row["recipient"]),
+        template=row["template"],
+        language=row["language"],
+        values=row["values"],
+        case_id=row["case_id"],
+        task=Task(row["task"]) if row["task"] else None,
+        automatic=row["automatic"],
+        state=ReplyState(row["state"]),
+        code=row["code"],
+        attempts=row["attempts"],
+        created_at=row["created_at"],
+        sent_at=row["sent_at"],
+        provider_id=row["provider_id"],
+        message_id=row["message_id"],
+        in_reply_to=row["in_reply_to"],
+        references=tuple(row["message_refs"] or ()),
+        last_heard_at=row["last_heard_at"],
+    )

@@ -1,0 +1,1 @@
+"""WhatsApp: the provider's webhooks."""
