@@ -51,7 +51,7 @@ def found(pattern: str, text: str, subject: str | None = None) -> str | None:
         ("um 8 uhr", "am 1.5. um 8 Uhr", "um 8 Uhr"),
     ],
 )
-def test_patterns(pattern: str, text: str, expected: str | None) -> None:
+def test_pattern_finds_what_it_says(pattern: str, text: str, expected: str | None) -> None:
     assert found(pattern, text) == expected
 
 

@@ -42,10 +42,10 @@ async def rebuild(tx: Transaction) -> int:
 
     New events wait meanwhile. The models come out as they were, since they depend on the events alone.
     """
-    await store.events.hold_still(tx)
+    await store.events.lock_events(tx)
     await store.models.delete_models(tx)
     count = 0
-    async for chunk in store.events.read_in_order(tx):
+    async for chunk in store.events.list_in_order(tx):
         await store.models.upsert_models(tx, models=project(chunk))
         count += len(chunk)
     announcer: Announcer = tx.context.resources["announcer"]

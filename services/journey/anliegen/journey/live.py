@@ -17,6 +17,8 @@ import structlog
 
 from anliegen.kit.errors import FieldError, Malformed
 
+from . import store
+
 log = structlog.get_logger(__name__)
 
 CHANNEL = "anliegen_journey"
@@ -70,7 +72,7 @@ class Announcer:
                         self._address, timeout=5, server_settings={"application_name": "anliegen journey announcer"}
                     )
                 for text in texts:
-                    await self._connection.execute("SELECT pg_notify($1, $2)", CHANNEL, text, timeout=5)
+                    await store.events.insert_hint(self._connection, channel=CHANNEL, text=text)
 
     async def close(self) -> None:
         """Give the connection back."""

@@ -269,7 +269,7 @@ async def recount_failures(tx: Transaction, *, contact_id: UUID) -> None:
     after = await _guard(tx, contact, before)
     if after != before:
         await store.update_tiers(tx, concerns=after)
-        await store.raise_contact_version(tx, contact_id=contact_id)
+        await store.update_contact_version(tx, contact_id=contact_id)
         _announce(tx, contact, after)
 
 

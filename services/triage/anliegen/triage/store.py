@@ -46,7 +46,7 @@ async def update_contact(tx: Transaction, contact: Contact) -> None:
     )  # fmt: skip
 
 
-async def raise_contact_version(tx: Transaction, *, contact_id: UUID) -> None:
+async def update_contact_version(tx: Transaction, *, contact_id: UUID) -> None:
     """What a reader of this contact sees has changed."""
     await tx.execute("UPDATE contacts SET version = version + 1 WHERE contact_id = $1", contact_id)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-MOST_CHARACTERS = 8_000
+MOST_CHARACTERS = 5_000
 """What a person wants is said early; the rest of a long text is not read."""
 WIDEST_GAP = 4
 """How many words `..` lets through."""
@@ -154,29 +154,34 @@ class Span:
 
 
 Places = Mapping[int, set[int]]
+_Part = tuple[tuple[tuple[int, ...], ...], ...]
+"""A part whose atoms are numbers."""
 
 
 class Matcher:
     """Finds many patterns in a text at once: each different word is looked up once, whatever the number of patterns."""
 
     def __init__(self, patterns: Iterable[Pattern]) -> None:
-        self._patterns = tuple(patterns)
         self._tables: dict[str, dict[str, list[int]]] = {kind: defaultdict(list) for kind in _KINDS.values()}
-        self._atoms: dict[Atom, int] = {}
-        for pattern in self._patterns:
-            for atom in pattern.atoms:
-                self._enter(atom)
+        numbers: dict[Atom, int] = {}
         # A pattern is tried only where its first word is found at all.
         self._by_first: dict[int, list[int]] = defaultdict(list)
-        for index, pattern in enumerate(self._patterns):
-            for first in {self._atoms[phrase[0]] for phrase in pattern.wanted[0][0]}:
+        self._patterns: list[tuple[list[_Part], list[_Part]]] = []
+        for index, pattern in enumerate(patterns):
+            wanted = [self._numbered(part, numbers) for part in pattern.wanted]
+            self._patterns.append((wanted, [self._numbered(part, numbers) for part in pattern.unwanted]))
+            for first in {phrase[0] for phrase in wanted[0][0]}:
                 self._by_first[first].append(index)
 
-    def _enter(self, atom: Atom) -> None:
-        if atom not in self._atoms:
-            number = self._atoms[atom] = len(self._atoms)
+    def _numbered(self, part: Part, numbers: dict[Atom, int]) -> _Part:
+        return tuple(tuple(tuple(self._number(a, numbers) for a in phrase) for phrase in phrases) for phrases in part)
+
+    def _number(self, atom: Atom, numbers: dict[Atom, int]) -> int:
+        if atom not in numbers:
+            numbers[atom] = len(numbers)
             for kind, form in atom.forms:
-                self._tables[kind][form].append(number)
+                self._tables[kind][form].append(numbers[atom])
+        return numbers[atom]
 
     def find(self, text: Text) -> dict[int, Span]:
         """The patterns that the text holds, by their number, each with the first place where it was found."""
@@ -198,27 +203,36 @@ class Matcher:
                 found.update(atoms)
         return found
 
-    def _match(self, pattern: Pattern, text: Text, places: Places) -> Span | None:
-        for first in self._spans(pattern.wanted[0], text, places):
-            spans = [first]
-            for part in pattern.wanted[1:]:
-                found = (span for span in self._spans(part, text, places) if span.sentence == first.sentence)
-                spans.extend(next(([span] for span in found), []))
-            if len(spans) == len(pattern.wanted) and not any(
-                span.sentence == first.sentence for part in pattern.unwanted for span in self._spans(part, text, places)
-            ):
-                return Span(first.sentence, min(s.first for s in spans), max(s.last for s in spans))
-        return None
+    def _match(self, pattern: tuple[list[_Part], list[_Part]], text: Text, places: Places) -> Span | None:
+        wanted, unwanted = pattern
+        parts = []
+        for part in wanted:
+            by_sentence: dict[int, Span] = {}
+            for span in self._spans(part, text, places):
+                by_sentence.setdefault(span.sentence, span)
+            if not by_sentence:
+                return None
+            parts.append(by_sentence)
+        together = set(parts[0]).intersection(*parts[1:])
+        for part in unwanted if together else ():
+            together -= {span.sentence for span in self._spans(part, text, places)}
+        if not together:
+            return None
+        sentence = min(together)
+        spans = [by_sentence[sentence] for by_sentence in parts]
+        return Span(sentence, min(span.first for span in spans), max(span.last for span in spans))
 
-    def _spans(self, part: Part, text: Text, places: Places) -> Iterable[Span]:
-        for start in sorted({place for phrase in part[0] for place in places.get(self._atoms[phrase[0]], ())}):
+    def _spans(self, part: _Part, text: Text, places: Places) -> Iterable[Span]:
+        for start in sorted({place for phrase in part[0] for place in places.get(phrase[0], ())}):
             last = self._follow(part, start, text, places)
             if last is not None:
                 yield Span(text.words[start].sentence, start, last)
 
-    def _follow(self, part: Part, start: int, text: Text, places: Places) -> int | None:
+    def _follow(self, part: _Part, start: int, text: Text, places: Places) -> int | None:
         """The last word of the part where it begins at this one, else None."""
         for phrase in part[0]:
+            if start not in places.get(phrase[0], ()):
+                continue
             last = self._read(phrase, start, text, places)
             if last is None:
                 continue
@@ -232,10 +246,8 @@ class Matcher:
                     return end
         return None
 
-    def _read(self, phrase: Phrase, start: int, text: Text, places: Places) -> int | None:
-        for place, atom in enumerate(phrase, start):
-            if place not in places.get(self._atoms[atom], ()):
-                return None
-            if text.words[place].sentence != text.words[start].sentence:
+    def _read(self, phrase: tuple[int, ...], start: int, text: Text, places: Places) -> int | None:
+        for place, atom in enumerate(phrase[1:], start + 1):
+            if place not in places.get(atom, ()) or text.words[place].sentence != text.words[start].sentence:
                 return None
         return start + len(phrase) - 1

@@ -123,12 +123,12 @@ async def list_members_as_of(tx: Transaction, *, journey_id: UUID, as_of: dateti
     return [row["id"] for row in rows]
 
 
-async def hold_still(tx: Transaction) -> None:
+async def lock_events(tx: Transaction) -> None:
     """Keep new events out until this transaction ends; the consumer waits and goes on."""
     await tx.execute("LOCK TABLE events IN SHARE ROW EXCLUSIVE MODE")
 
 
-async def read_in_order(tx: Transaction) -> AsyncIterator[list[StoredEvent]]:
+async def list_in_order(tx: Transaction) -> AsyncIterator[list[StoredEvent]]:
     """Every event, in chunks; those of one source and key in the order of their sequence."""
     after: tuple[Any, ...] = ("", "", -1, UUID(int=0))
     while True:
@@ -148,3 +148,8 @@ async def read_in_order(tx: Transaction) -> AsyncIterator[list[StoredEvent]]:
 
 def _event(row: asyncpg.Record) -> StoredEvent:
     return StoredEvent(**row, event=understood(row["type"], row["payload"]))
+
+
+async def insert_hint(connection: asyncpg.Connection, *, channel: str, text: str) -> None:
+    """Tell whoever listens on this channel, at once: the connection is the announcer's own, outside any transaction."""
+    await connection.execute("SELECT pg_notify($1, $2)", channel, text, timeout=5)
