@@ -76,6 +76,8 @@ def handlers_misnamed(workspace: Workspace) -> Iterator[str]:
 def store_functions_misnamed(workspace: Workspace) -> Iterator[str]:
     """A store function begins with what it does; `tx` and what is written come first, the rest by keyword.
 
+    A part of the worker that listens on a connection of its own gives that instead of `tx`.
+
     `find_` may return None, `get_` raises.
     """
     for service in workspace.services:
@@ -87,7 +89,7 @@ def store_functions_misnamed(workspace: Workspace) -> Iterator[str]:
                     yield source.at(function, f"{function.name}: begin with {' '.join(STORE_VERBS)}")
                 positional = [argument.arg for argument in [*function.args.posonlyargs, *function.args.args]]
                 most = 2 if function.name.startswith(WRITES) else 1
-                if positional[:1] != ["tx"] or len(positional) > most:
+                if positional[:1] not in (["tx"], ["connection"]) or len(positional) > most:
                     yield source.at(function, f"{function.name}({', '.join(positional)}): tx, then by keyword")
                 returns = ast.unparse(function.returns) if function.returns else ""
                 if function.name.startswith("get_") and re.search(r"\bNone\b", returns):
