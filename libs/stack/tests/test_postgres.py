@@ -185,6 +185,7 @@ def test_killed_server_leaves_nothing_after_stop(folder: Path) -> None:
     assert not any(path.exists() for path in files)
     assert segment not in _segments()
     assert not list((folder / "data" / "socket").iterdir())
+    assert {path.name for path in folder.iterdir()} == {"data", "data.secrets.json"}
 
 
 def _segments() -> set[str]:

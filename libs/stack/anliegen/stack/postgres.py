@@ -191,14 +191,18 @@ def stop_postgres(data: Path, *, log: Path | None = None) -> None:
     then ended properly.
     """
     cluster = data.resolve() / "cluster"
-    pid = postmaster(cluster)
-    if pid is None and (cluster / "postmaster.pid").exists():
+    _end(postmaster(cluster))
+    if (cluster / "postmaster.pid").exists():
         with contextlib.suppress(StackError):
-            pid = start_postgres(data, log=log).pid
-    if pid is not None:
-        # SIGINT is PostgreSQL's "fast" shutdown: sessions are cut, a checkpoint is made.
-        end(psutil.Process(pid), patience=STOP_PATIENCE, first=signal.SIGINT)
+            _end(start_postgres(data, log=log, secrets=DerivedSecrets("nobody enters")).pid)
     remove_socket_folder(data.resolve())
+
+
+def _end(pid: int | None) -> None:
+    # SIGINT is PostgreSQL's "fast" shutdown: sessions are cut, a checkpoint is made.
+    with contextlib.suppress(psutil.NoSuchProcess):
+        if pid is not None:
+            end(psutil.Process(pid), patience=STOP_PATIENCE, first=signal.SIGINT)
 
 
 def postmaster(cluster: Path) -> int | None:
