@@ -38,7 +38,8 @@ down: install ## stop what up or demo started
 	@$(BIN)/anliegen down
 
 bench: install ## measure what is fast
-	@$(BIN)/python -m benchmarks
+	@$(BIN)/anliegen up
+	@$(BIN)/python benchmarks/first_journey.py
 
 lock: install ## compile the third-party pins again
 	@$(BIN)/python scripts/lock.py
