@@ -15,6 +15,7 @@ from anliegen.kit import Context, begin
 from anliegen.kit.database import ACQUIRE_SECONDS, connect
 from anliegen.kit.notifier import CHANNEL
 from anliegen.kit.settings import address_for
+from anliegen.kit.telemetry import metrics
 
 from .actions import speak
 from .clients import SendingFailed
@@ -81,9 +82,11 @@ async def _dispatch(context: Context, reply: Reply) -> None:
             "reply_not_sent", reply_id=str(reply.reply_id), channel=reply.way.channel.value, code=trouble.code,
             attempts=reply.attempts,
         )  # fmt: skip
+        metrics.webhook_attempts.labels(context.service.name, trouble.code).inc()
         async with begin(context) as tx:
             await speak.retry_or_give_up(tx, reply, code=trouble.code, lasting=trouble.lasting)
         return
+    metrics.webhook_attempts.labels(context.service.name, "sent").inc()
     async with begin(context) as tx:
         await speak.confirm_sent(tx, reply, provider_id=handed.provider_id, message_id=handed.message_id)
 

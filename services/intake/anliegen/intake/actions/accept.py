@@ -9,11 +9,12 @@ from anliegen.events import (
     Handle,
 )
 from anliegen.kit import Transaction
+from anliegen.kit.telemetry import metrics
 
 from ..domain.contacts import LONGEST_NAME, LONGEST_SUBJECT, Contact, Message, clean, clean_line
 from ..domain.identity import Evidence, anonymous_journey_id, identify
 from ..domain.references import reference_of
-from ..domain.replies import Reply
+from ..domain.replies import Cause, Reply
 from ..resources import resources_of
 from ..store import contacts as store
 from ..store import links, outgoing
@@ -80,16 +81,20 @@ async def accept_contact(tx: Transaction, message: Message, evidence: Evidence) 
     await store.insert_media(
         tx, contact_id=contact.contact_id, account=contact.account, media=message.media, due=tx.wall
     )
-    tx.publish(received(contact))
+    received_id = tx.publish(received(contact))
     if is_new_handle and contact.display_name and identity.handle is not None:
         tx.publish(learnt(contact, identity.handle, identity.assurance))
     for other in vouched:
         # Where a person separated these two before, only a person links them again.
         if not await links.has_removed_link(tx, a=min(other, journey_id), b=max(other, journey_id)):
             await link_journeys(tx, contact, other, evidence="verified_by_issuer")
-    await acknowledge.acknowledge_contact(tx, contact, unanswered=message.unanswered)
+    await acknowledge.acknowledge_contact(
+        tx, contact, cause=Cause(received_id, tx.now, str(received_id)), unanswered=message.unanswered
+    )
     if bounced is not None:
         await fail.fail_reply(tx, bounced, code="bounced")
+    # Channels that fell silent unnoticed are what people complain about most; a silence shows in this age.
+    metrics.channel_last_received.labels(tx.context.service.name, contact.channel.value).set(tx.wall.timestamp())
     return Accepted(contact, is_new=True)
 
 

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from anliegen.events import Channel, ReplySent
+from anliegen.events import Channel
 from anliegen.kit import Transaction
 
 from ..domain.contacts import Contact
@@ -10,6 +10,7 @@ from ..domain.references import status_token
 from ..domain.replies import (
     ACKNOWLEDGEMENT,
     AUTOMATIC_REPLY_EVERY,
+    Cause,
     Reply,
     ReplyState,
     Way,
@@ -20,6 +21,7 @@ from ..domain.replies import (
 from ..resources import resources_of
 from ..settings import IntakeSettings
 from ..store import outgoing
+from .speak import announce_sent
 
 
 def status_url_of(settings: IntakeSettings, contact_id: UUID) -> str:
@@ -33,7 +35,9 @@ def status_url(tx: Transaction, contact: Contact) -> str:
     return status_url_of(resources_of(tx).settings, contact.contact_id)
 
 
-async def acknowledge_contact(tx: Transaction, contact: Contact, *, unanswered: str | None = None) -> None:
+async def acknowledge_contact(
+    tx: Transaction, contact: Contact, *, cause: Cause, unanswered: str | None = None
+) -> None:
     """Queue the acknowledgement of a new contact, or keep why there is none.
 
     A form without an address is acknowledged on its status page, which is there at once.
@@ -64,22 +68,13 @@ async def acknowledge_contact(tx: Transaction, contact: Contact, *, unanswered: 
         state=ReplyState.SUPPRESSED if reason else ReplyState.SENT if on_page else ReplyState.PENDING,
         code=reason,
         sent_at=tx.now if on_page else None,
+        cause=cause,
     )
     if not await outgoing.insert_reply(tx, reply, due=tx.wall):
         return
     resources.wake.set()
     if on_page:
-        tx.publish(
-            ReplySent(
-                journey_id=reply.journey_id,
-                reply_id=reply.reply_id,
-                contact_id=reply.contact_id,
-                channel=way.channel,
-                template=reply.template,
-                language=reply.language,
-                sent_at=tx.now,
-            )
-        )
+        announce_sent(tx, reply, provider_id=None)
 
 
 def _values(tx: Transaction, contact: Contact, way: Way) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """Note that words did not reach a customer, and tell everybody, so that a person finds another way."""
 
-from anliegen.events import ReplyFailed
+from anliegen.events import Envelope, ReplyFailed
 from anliegen.kit import Transaction
 
 from ..domain.replies import Reply
@@ -15,16 +15,29 @@ async def fail_reply(tx: Transaction, reply: Reply, *, code: str) -> None:
 
 def announce_failure(tx: Transaction, reply: Reply, *, code: str) -> None:
     """Tell that a reply was given up."""
-    tx.publish(
-        ReplyFailed(
-            journey_id=reply.journey_id,
-            reply_id=reply.reply_id,
-            contact_id=reply.contact_id,
-            case_id=reply.case_id,
-            task=reply.task,
-            channel=reply.way.channel,
-            template=reply.template,
-            code=code,
-            attempts=reply.attempts,
-        )
+    failed = ReplyFailed(
+        journey_id=reply.journey_id,
+        reply_id=reply.reply_id,
+        contact_id=reply.contact_id,
+        case_id=reply.case_id,
+        task=reply.task,
+        channel=reply.way.channel,
+        template=reply.template,
+        code=code,
+        attempts=reply.attempts,
+    )
+    tx.publish(failed, cause=cause_of(tx, reply))
+
+
+def cause_of(tx: Transaction, reply: Reply) -> Envelope | None:
+    """The event that these words answer to, so that what becomes of them stands in its thread."""
+    if reply.cause is None:
+        return None
+    return Envelope(
+        id=reply.cause.event_id,
+        source=tx.context.service.source,
+        type="",
+        time=reply.cause.at,
+        key=str(reply.journey_id),
+        correlationid=reply.cause.correlation,
     )

@@ -6,11 +6,11 @@ from anliegen.events import Channel, ReplyRequested, ReplySent
 from anliegen.kit import Transaction
 
 from ..domain.contacts import Contact
-from ..domain.replies import Reply, ReplyState, Way, language_for, wait_after, way_to
+from ..domain.replies import Cause, Reply, ReplyState, Way, language_for, wait_after, way_to
 from ..resources import resources_of
 from ..store import contacts as contact_store
 from ..store import outgoing
-from .fail import announce_failure, fail_reply
+from .fail import announce_failure, cause_of, fail_reply
 
 STATUS_FAILED = "failed"
 STATUSES_DELIVERED = frozenset({"delivered", "read"})
@@ -38,6 +38,7 @@ async def queue_reply(tx: Transaction, event: ReplyRequested) -> None:
         state=ReplyState.FAILED if code else ReplyState.SENT if on_page else ReplyState.PENDING,
         code=code,
         sent_at=tx.now if on_page else None,
+        cause=Cause(tx.cause.id, tx.cause.time, tx.cause.correlationid or str(tx.cause.id)) if tx.cause else None,
     )
     if contact is not None and contact.subject_line and contact.channel is Channel.EMAIL:
         reply.values["subject_line"] = contact.subject_line[:200]
@@ -72,20 +73,19 @@ async def confirm_sent(tx: Transaction, reply: Reply, *, provider_id: str | None
 
 def announce_sent(tx: Transaction, reply: Reply, *, provider_id: str | None) -> None:
     """Tell that words went out."""
-    tx.publish(
-        ReplySent(
-            journey_id=reply.journey_id,
-            reply_id=reply.reply_id,
-            contact_id=reply.contact_id,
-            case_id=reply.case_id,
-            task=reply.task,
-            channel=reply.way.channel,
-            template=reply.template,
-            language=reply.language,
-            sent_at=tx.now,
-            provider_id=provider_id,
-        )
+    sent = ReplySent(
+        journey_id=reply.journey_id,
+        reply_id=reply.reply_id,
+        contact_id=reply.contact_id,
+        case_id=reply.case_id,
+        task=reply.task,
+        channel=reply.way.channel,
+        template=reply.template,
+        language=reply.language,
+        sent_at=tx.now,
+        provider_id=provider_id,
     )
+    tx.publish(sent, cause=cause_of(tx, reply))
 
 
 async def retry_or_give_up(tx: Transaction, reply: Reply, *, code: str, lasting: bool) -> None:

@@ -38,6 +38,15 @@ class Way:
 
 
 @dataclass(frozen=True, slots=True)
+class Cause:
+    """The event that words answer to, and what began it all."""
+
+    event_id: UUID
+    at: datetime
+    correlation: str
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
     """Words for a customer, as they are kept."""
 
@@ -62,6 +71,7 @@ class Reply:
     references: tuple[str, ...] = ()
     last_heard_at: datetime | None = None
     """When this recipient last wrote to us on this channel."""
+    cause: Cause | None = None
 
 
 def acknowledgement_id_of(contact_id: UUID) -> UUID:

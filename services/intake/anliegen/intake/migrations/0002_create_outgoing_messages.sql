@@ -25,7 +25,11 @@ CREATE TABLE outgoing_messages (
     created_at    timestamptz NOT NULL,
     sent_at       timestamptz,
     provider_id   text,
-    message_id    text
+    message_id    text,
+    -- The event these words answer to: what becomes of them follows from it.
+    cause_id      uuid,
+    cause_at      timestamptz,
+    correlation   text
 ) WITH (fillfactor = 80);
 CREATE INDEX outgoing_due ON outgoing_messages (due) WHERE state = 'pending';
 CREATE INDEX outgoing_order ON outgoing_messages (channel, recipient, ord) WHERE state = 'pending';

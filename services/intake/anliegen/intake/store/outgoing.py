@@ -10,11 +10,11 @@ from anliegen.events import Channel, Handle, HandleKind, Task
 from anliegen.kit import Transaction
 
 from ..domain.contacts import Earlier
-from ..domain.replies import Reply, ReplyState, Way
+from ..domain.replies import Cause, Reply, ReplyState, Way
 
 _COLUMNS = """o.reply_id, o.contact_id, o.journey_id, o.case_id, o.task, o.channel, o.account, o.recipient, o.template,
     o."values", o.language, o.automatic, o.state, o.code, o.attempts, o.created_at, o.sent_at, o.provider_id,
-    o.message_id"""
+    o.message_id, o.cause_id, o.cause_at, o.correlation"""
 
 
 async def insert_reply(tx: Transaction, reply: Reply, *, due: datetime) -> bool:
@@ -22,8 +22,9 @@ async def insert_reply(tx: Transaction, reply: Reply, *, due: datetime) -> bool:
     inserted = await tx.execute(
         """
         INSERT INTO outgoing_messages (reply_id, contact_id, journey_id, case_id, task, channel, account, recipient,
-            template, "values", language, automatic, state, code, due, created_at, sent_at, message_id)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+            template, "values", language, automatic, state, code, due, created_at, sent_at, message_id,
+            cause_id, cause_at, correlation)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
         ON CONFLICT (reply_id) DO NOTHING
         """,
         reply.reply_id,
@@ -44,6 +45,9 @@ async def insert_reply(tx: Transaction, reply: Reply, *, due: datetime) -> bool:
         tx.now,
         reply.sent_at,
         reply.message_id,
+        reply.cause.event_id if reply.cause else None,
+        reply.cause.at if reply.cause else None,
+        reply.cause.correlation if reply.cause else None,
     )
     return inserted == 1
 
@@ -250,4 +254,5 @@ def _reply(row: asyncpg.Record) -> Reply:
         in_reply_to=row["in_reply_to"],
         references=tuple(row["message_refs"] or ()),
         last_heard_at=row["last_heard_at"],
+        cause=Cause(row["cause_id"], row["cause_at"], row["correlation"]) if row["cause_id"] else None,
     )
