@@ -213,7 +213,7 @@ async def play(world: World) -> None:
             return [words for words in await words_for(world, customer) if reference in words]
 
         words = await until(acknowledged, f"acknowledgement for {customer.name}")
-        out.print(f"  [bold]{customer.name}[/] [dim]{'  '.join(words[0].split())[:150]}…[/]")
+        out.print(f"  [bold]{customer.name}[/] [dim]{' '.join(words[0].split())[:150]}…[/]")
 
     out.rule("[bold]3 · An agent takes each case and answers, over REST[/]", align="left")
     for customer in customers:
@@ -245,16 +245,16 @@ async def play(world: World) -> None:
         if fresh or words_:
             raise SystemExit("A repetition had an effect.")
 
-    table = Table(title="One thread for each person", title_justify="left", title_style="bold", expand=False)
-    for column in ("person", "events", "case", "status", "promise", "journey"):
-        table.add_column(column)
+    table = Table(title="One thread for each person", title_justify="left", title_style="bold", width=98)
+    for column in ("person", "by", "events", "case", "status", "promise"):
+        table.add_column(column, no_wrap=True)
     for customer in customers:
         briefing = (await agent.get(f"/journey/v1/journeys/{customer.journey_id}")).json()
         case = briefing["cases"][-1]
         promises = briefing["promises"]
         table.add_row(
-            customer.name, str(len(customer.shown)), TASKS[case["task"]], case["status"],
-            f"{promises['kept']} kept, {promises['broken']} broken", customer.journey_id,
+            customer.name, customer.channel, str(len(customer.shown)), TASKS[case["task"]],
+            case["status"].replace("_", " "), f"{promises['kept']} kept, {promises['broken']} broken",
         )  # fmt: skip
     out.print(table)
 
@@ -270,9 +270,9 @@ def look_next(world: World, journey_id: str) -> None:
     ):
         out.print(f"  {what:<26}[link={where}]{where}[/]")
     out.print(
-        '  a journey, as an agent    [bold]curl -H "Authorization: Bearer $(.venv/bin/anliegen token agent)" \\[/]'
+        '  a journey, as an agent    [bold]curl -s -H "Authorization: Bearer $(.venv/bin/anliegen token agent)"[/]'
     )
-    out.print(f"                            [bold]  {stack.http_url}/journey/v1/journeys/{journey_id}[/]")
+    out.print(f"                            [bold]{stack.http_url}/journey/v1/journeys/{journey_id}[/]")
     out.print("  how everything is         [bold].venv/bin/anliegen status[/]")
     out.print("  a week passes             [bold].venv/bin/anliegen clock advance 7d[/]")
     out.print("  stop                      [bold]make down[/]\n")
