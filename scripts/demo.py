@@ -254,7 +254,7 @@ async def play(world: World) -> None:
         promises = briefing["promises"]
         table.add_row(
             customer.name, customer.channel, str(len(customer.shown)), TASKS[case["task"]],
-            case["status"].replace("_", " "), f"{promises['kept']} kept, {promises['broken']} broken",
+            case["status"].replace("_", " "), f"{promises['kept']} kept" + (f", {promises['broken']} broken" if promises["broken"] else ""),
         )  # fmt: skip
     out.print(table)
 
@@ -269,10 +269,8 @@ def look_next(world: World, journey_id: str) -> None:
         ("every endpoint", f"{stack.http_url}/docs"),
     ):
         out.print(f"  {what:<26}[link={where}]{where}[/]")
-    out.print(
-        '  a journey, as an agent    [bold]curl -s -H "Authorization: Bearer $(.venv/bin/anliegen token agent)"[/]'
-    )
-    out.print(f"                            [bold]{stack.http_url}/journey/v1/journeys/{journey_id}[/]")
+    agent = '-H "Authorization: Bearer $(.venv/bin/anliegen token agent)"'
+    out.print(f"  a journey, as an agent    [bold]curl -s {agent} {stack.http_url}/journey/v1/journeys/{journey_id}[/]")
     out.print("  how everything is         [bold].venv/bin/anliegen status[/]")
     out.print("  a week passes             [bold].venv/bin/anliegen clock advance 7d[/]")
     out.print("  stop                      [bold]make down[/]\n")
