@@ -252,10 +252,15 @@ async def play(world: World) -> None:
         briefing = (await agent.get(f"/journey/v1/journeys/{customer.journey_id}")).json()
         case = briefing["cases"][-1]
         promises = briefing["promises"]
+        broken = f", {promises['broken']} broken" if promises["broken"] else ""
         table.add_row(
-            customer.name, customer.channel, str(len(customer.shown)), TASKS[case["task"]],
-            case["status"].replace("_", " "), f"{promises['kept']} kept" + (f", {promises['broken']} broken" if promises["broken"] else ""),
-        )  # fmt: skip
+            customer.name,
+            customer.channel,
+            str(len(customer.shown)),
+            TASKS[case["task"]],
+            case["status"].replace("_", " "),
+            f"{promises['kept']} kept{broken}",
+        )
     out.print(table)
 
 
