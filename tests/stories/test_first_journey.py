@@ -168,8 +168,12 @@ async def test_a_form_without_a_customer_number_is_acknowledged_on_its_page_and_
     acknowledgement, reply = await until(both, "mails")
     assert first.json()["reference"] in acknowledgement["text"] + acknowledgement["subject"]
     assert "Rue de Romont 12" in reply["text"]
-    page = await world.anybody.get(first.json()["status_url"], headers={"Accept": "application/json"})
-    assert [case["status"] for case in page.json()["cases"]] == ["waiting_for_customer"]
+
+    async def page_shows_the_answer() -> bool:
+        status = await world.anybody.get(first.json()["status_url"], headers={"Accept": "application/json"})
+        return bool(status.json()["cases"] == ["waiting_for_customer"])
+
+    assert await until(page_shows_the_answer, "answered case on the status page")
 
 
 async def test_nobody_sees_another_persons_journey(world: World, examples: Path, run: str) -> None:
