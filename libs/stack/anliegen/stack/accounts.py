@@ -22,6 +22,8 @@ from anliegen.stack.errors import StackError
 ACCOUNTS = ("nobody", "daemon")
 # Read-and-search is all that is needed; containers often leave root only the broader one.
 CAPABILITIES = ("dac_read_search", "dac_override")
+# PostgreSQL asks access(2) whether it may run its programs, and that leaves capabilities out unless told otherwise.
+COUNTED = ("--securebits=+no_setuid_fixup",)
 
 
 @dataclass(frozen=True)
@@ -81,14 +83,15 @@ def _with_capabilities(entry: pwd.struct_passwd) -> list[Account]:
         Account(
             entry.pw_uid,
             entry.pw_gid,
-            (*switch, f"--inh-caps=-all,+{capability}", f"--ambient-caps=-all,+{capability}", "--"),
+            (*switch, *bits, f"--inh-caps=-all,+{capability}", f"--ambient-caps=-all,+{capability}", "--"),
         )
+        for bits in (COUNTED, ())
         for capability in CAPABILITIES
     ]
 
 
 def _can_run(account: Account, folder: Path, program: Path) -> bool:
-    probe = 'cd "$1" && : >.probe && rm .probe && exec "$2" --version'
+    probe = 'cd "$1" && : >.probe && rm .probe && [ -x "$2" ] && exec "$2" --version'
     command = [*account.prefix, "/bin/sh", "-c", probe, "probe", str(folder), str(program)]
     try:
         found = subprocess.run(  # noqa: S603 - our own words and paths

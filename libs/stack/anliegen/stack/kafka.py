@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import logging
 import os
 import shutil
@@ -140,6 +141,10 @@ async def _make_topics(bootstrap: str, topics: Sequence[Topic], patience: float,
                     for name, code, message in answer.topic_errors:
                         if code not in {0, TOPIC_EXISTS}:
                             raise StackError(f"Kafka refused the topic {name}: {message}.")
+                # The first question makes Kafka create the topic that coordinates consumers, which takes a moment that
+                # otherwise the first worker would have to wait.
+                with contextlib.suppress(KafkaError):
+                    await client.find_coordinator("anliegen")
                 return
             except (KafkaError, OSError, TimeoutError) as not_yet:
                 if not alive():
