@@ -2,12 +2,14 @@ import gc
 import hashlib
 import socket
 import threading
+from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
+from anliegen.stack import jars as jars_module
 from anliegen.stack.errors import StackError
 from anliegen.stack.jars import Jar, Maven, checksum, fetch_jars, kafka_folder, listed
 
@@ -32,6 +34,18 @@ class Source:
 
 
 class Quiet(SimpleHTTPRequestHandler):
+    broken = 0
+
+    def do_GET(self) -> None:
+        if Quiet.broken and self.path.endswith(".jar"):
+            Quiet.broken -= 1
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(CONTENT)))
+            self.end_headers()
+            self.wfile.write(CONTENT[:5])  # and then the line is cut
+            return
+        super().do_GET()
+
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """Nothing."""
 
@@ -99,23 +113,50 @@ def test_offline_without_jars_says_what_helps(tmp_path: Path, monkeypatch: pytes
         fetch_jars(jars=[JAR], source=Maven())
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # jgo leaves a refused answer open
-def test_mirror_is_asked_for_the_exact_coordinate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     path = tmp_path / "mirror" / "org" / "example" / "thing" / "1.0" / "thing-1.0.jar"
     path.parent.mkdir(parents=True)
     path.write_bytes(CONTENT)
     monkeypatch.setenv("M2_REPO", str(tmp_path / "maven"))
+    monkeypatch.setattr(jars_module, "PAUSES", (0.01, 0.01))
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(tmp_path / "mirror"))) as server:
         serving = threading.Thread(target=server.serve_forever)
         serving.start()
-        try:
-            monkeypatch.setenv("ANLIEGEN_MAVEN_REPOSITORY", f"http://127.0.0.1:{server.server_port}")
-            folder = fetch_jars(jars=[JAR], source=Maven())
-            missing = Jar("org.example:absent:1.0", JAR.sha256)
-            with pytest.raises(StackError, match=r"org\.example:absent:1\.0 is not in the repository"):
-                fetch_jars(jars=[missing], source=Maven())
-        finally:
-            server.shutdown()
-            serving.join()
-            gc.collect()
-    assert (folder / "thing-1.0.jar").read_bytes() == CONTENT
+        monkeypatch.setenv("ANLIEGEN_MAVEN_REPOSITORY", f"http://127.0.0.1:{server.server_port}")
+        yield
+        server.shutdown()
+        serving.join()
+        Quiet.broken = 0
+
+
+@pytest.mark.usefixtures("mirror")
+def test_mirror_is_asked_for_the_exact_coordinate() -> None:
+    assert (fetch_jars(jars=[JAR], source=Maven()) / "thing-1.0.jar").read_bytes() == CONTENT
+
+
+@pytest.mark.usefixtures("mirror")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # jgo leaves a refused answer open
+def test_jar_that_the_repository_does_not_have_is_named() -> None:
+    with pytest.raises(StackError, match=r"org\.example:absent:1\.0 is not in the repository"):
+        fetch_jars(jars=[Jar("org.example:absent:1.0", JAR.sha256)], source=Maven())
+    gc.collect()
+
+
+@pytest.mark.usefixtures("mirror")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # jgo leaves a cut answer open
+def test_line_that_is_cut_is_tried_again_from_the_beginning() -> None:
+    Quiet.broken = 2
+    assert (fetch_jars(jars=[JAR], source=Maven()) / "thing-1.0.jar").read_bytes() == CONTENT
+    assert Quiet.broken == 0
+    gc.collect()
+
+
+@pytest.mark.usefixtures("mirror")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # jgo leaves a cut answer open
+def test_line_that_stays_cut_is_an_error_that_leaves_no_half(tmp_path: Path) -> None:
+    Quiet.broken = 3
+    with pytest.raises(StackError, match="could not be fetched"):
+        fetch_jars(jars=[JAR], source=Maven())
+    assert not list((tmp_path / "maven").rglob("*.jar"))
+    gc.collect()

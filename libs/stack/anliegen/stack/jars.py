@@ -11,17 +11,20 @@ import logging
 import os
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from anliegen.stack.errors import StackError
 
 AT_ONCE = 8
 PATIENCE = 30  # seconds without a byte
+PAUSES = (0.5, 2.0)  # seconds before another attempt where the network failed
 LIST = "kafka-jars.txt"
 
 
@@ -145,26 +148,34 @@ class Maven:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._context: object = None
+        self._context: Any = None
 
     def __call__(self, jar: Jar) -> Path:
         # Imported here: half a second that only the first start has to spend.
         import requests
 
         group, artifact, version = jar.coordinate.split(":")
-        try:
-            found: Path = self._open().project(group, artifact).at_version(version).artifact().resolve()  # type: ignore[attr-defined]
-        except (requests.RequestException, OSError) as trouble:
-            raise StackError(
-                f"{jar.coordinate} could not be fetched: {type(trouble).__name__}. Kafka's jars (45 MB) are fetched "
-                "once; be online for that, or name a mirror in ANLIEGEN_MAVEN_REPOSITORY, or put the jars into "
-                f"{kafka_folder()}, or give the address of a Kafka of your own in ANLIEGEN_KAFKA."
-            ) from trouble
-        except RuntimeError as missing:
-            raise StackError(f"{jar.coordinate} is not in the repository: {missing}") from missing
-        return found
+        wanted = self._open().project(group, artifact).at_version(version).artifact()
+        for pause in (*PAUSES, None):
+            try:
+                found: Path = wanted.resolve()
+                return found
+            except (requests.RequestException, OSError) as trouble:
+                # What came of it so far lies under the final name, where it would be taken for the whole.
+                if wanted.cached_path is not None:
+                    wanted.cached_path.unlink(missing_ok=True)
+                if pause is None:
+                    raise StackError(
+                        f"{jar.coordinate} could not be fetched: {type(trouble).__name__}. Kafka's jars (45 MB) are "
+                        "fetched once; be online for that, or name a mirror in ANLIEGEN_MAVEN_REPOSITORY, or put the "
+                        f"jars into {kafka_folder()}, or give the address of a Kafka of your own in ANLIEGEN_KAFKA."
+                    ) from trouble
+                time.sleep(pause)
+            except RuntimeError as missing:
+                raise StackError(f"{jar.coordinate} is not in the repository: {missing}") from missing
+        raise AssertionError("the last attempt returns or raises")
 
-    def _open(self) -> object:
+    def _open(self) -> Any:
         with self._lock:
             if self._context is None:
                 from jgo.maven import MavenContext, PythonResolver
