@@ -118,6 +118,8 @@ class _Start:
                 postgres=self.postgres(),
                 bootstrap=os.environ.get("ANLIEGEN_KAFKA") or f"{LOOPBACK}:{chosen['kafka']}",
             )
+            if os.environ.get("ANLIEGEN_KAFKA"):
+                kafka.result()  # nothing that runs is touched for the sake of an address that does not answer
             wanted = applications.programs(
                 self.services, stack.environment(), self.home.root, chosen.__getitem__, alone=self.alone
             )
