@@ -68,5 +68,8 @@ def _look_at(program: Path) -> Java | None:
     version = re.search(r'version "(?:1\.)?(\d+)', said)
     if version is None:
         return None
-    identity = hashlib.sha256(f"{program.resolve()}\n{said}".encode()).hexdigest()[:12]
+    # Not its path: a class archive fits wherever the same runtime lies, in a fresh clone too.
+    home = program.resolve().parent.parent
+    part = next((path for path in (home / "lib" / "modules", program.resolve()) if path.exists()), program).stat()
+    identity = hashlib.sha256(f"{said}{part.st_size} {part.st_mtime_ns}".encode()).hexdigest()[:12]
     return Java(program, int(version[1]), identity)
