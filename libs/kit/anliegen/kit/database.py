@@ -39,6 +39,8 @@ PASSING_TROUBLE: tuple[type[BaseException], ...] = (
 
 def is_passing(problem: BaseException) -> bool:
     """Whether this is the infrastructure's trouble, so that nothing needs to be parked for it."""
+    if isinstance(problem, asyncpg.InternalClientError):
+        return True  # "cannot switch to state …": the server went away in the middle of a conversation
     if isinstance(problem, asyncpg.InterfaceError):
         # "connection is closed", "pool is closing", "cannot perform operation: another operation is in progress" …
         return "clos" in str(problem) or "released" in str(problem)
@@ -75,10 +77,24 @@ def create_pool(address: str, settings: Settings, *, application: str) -> "async
 
 
 @asynccontextmanager
-async def connect(address: str, *, application: str) -> AsyncIterator[asyncpg.Connection]:
-    """A direct connection of its own, for work that a pool or a pooler would disturb (locks, LISTEN)."""
+async def connect(address: str, *, application: str, seconds: float | None = None) -> AsyncIterator[asyncpg.Connection]:
+    """A direct connection of its own, for work that a pool or a pooler would disturb (locks, LISTEN).
+
+    `seconds` limits every statement. The server gives up a client whose machine is gone within half a minute; by
+    default it would keep that client's locks for two hours.
+    """
     connection = await asyncpg.connect(
-        address, timeout=ACQUIRE_SECONDS, server_settings={"application_name": application[:63], "jit": "off"}
+        address,
+        timeout=ACQUIRE_SECONDS,
+        command_timeout=seconds,
+        server_settings={
+            "application_name": application[:63],
+            "jit": "off",
+            "tcp_keepalives_idle": "10",
+            "tcp_keepalives_interval": "5",
+            "tcp_keepalives_count": "3",
+            "tcp_user_timeout": "25000",
+        },
     )
     try:
         await _prepare(connection)

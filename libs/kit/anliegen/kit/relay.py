@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,7 +24,9 @@ log = structlog.get_logger(__name__)
 
 BATCH = 500
 HINT_SECONDS = 0.5
-FROM_THE_OLDEST_SECONDS = 1.0
+ACKNOWLEDGE_SECONDS = 6.0
+STOP_SECONDS = 4.0
+"""How long a relay that is told to end waits for Kafka; what is not acknowledged by then is sent again by the next."""
 LEADER_LOCK = 0x0A11E6E4
 
 
@@ -43,6 +44,30 @@ class Row:
 
 class LeadershipLost(ConnectionError):
     """The connection that holds the relay's lock is gone, so another relay may lead: start again from nothing."""
+
+
+class Horizon:
+    """Up to which number no transaction can still add a row, so that the search for the oldest may begin behind it.
+
+    Numbers are drawn before they are committed. A row that is passed over because its transaction was slow would be
+    overtaken by the next event of its key, so nothing is passed over before every transaction that was open when a
+    number was seen has ended. A transaction that stays open for long makes the search longer, and holds up no event.
+    """
+
+    def __init__(self) -> None:
+        self.low = 0
+        self._seen = 0
+        self._next_xid: int | None = None
+
+    def look(self, *, last: int, oldest_xid: int, next_xid: int) -> None:
+        """A snapshot with `oldest_xid` as the oldest open transaction gave the oldest rows, up to the number `last`.
+
+        Whoever adds a row has locked its stream before, so it has a transaction id when it draws its number.
+        """
+        if self._next_xid is not None and oldest_xid >= self._next_xid:
+            self.low, self._next_xid = min(self._seen, last), None
+        if self._next_xid is None:
+            self._seen, self._next_xid = last, next_xid
 
 
 class RowTooLarge(RuntimeError):
@@ -75,7 +100,7 @@ class Relay:
         """Wait for the lock, then publish until cancelled. Any error is raised: the supervisor builds a new relay."""
         service, settings = self.context.service, self.context.settings
         address = address_for(settings.database_url, service.package, service.package)
-        async with database.connect(address, application=f"anliegen {service.name} relay") as connection:
+        async with database.connect(address, application=f"anliegen {service.name} relay", seconds=30) as connection:
             self._connection = connection
             while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", LEADER_LOCK):
                 await asyncio.sleep(1.0)
@@ -90,52 +115,52 @@ class Relay:
                 max_request_size=2 * 1024 * 1024,
                 linger_ms=0,
             )
-            await self._producer.start()
-            self.leads = True
             try:
+                await self._producer.start()
+                self.leads = True
                 await self._lead()
             finally:
                 self.leads = False
-                with contextlib.suppress(Exception):
-                    await asyncio.wait_for(self._producer.stop(), timeout=10)
+                await self._stop_producer()
+
+    async def _stop_producer(self) -> None:
+        """Before the lock is let go: nothing of this relay's may be on its way once another leads."""
+        with contextlib.suppress(Exception):
+            await asyncio.wait_for(self._producer.stop(), timeout=STOP_SECONDS)
+            return
+        # It waits for a broker that is away. Its sender would go on for ever, and send when the broker is back.
+        with contextlib.suppress(Exception):
+            await asyncio.wait_for(self._producer._sender.close(), timeout=1.0)
+        with contextlib.suppress(Exception):
+            await asyncio.wait_for(self._producer.client.close(), timeout=1.0)
 
     async def _lead(self) -> None:
         """Publish in a pipeline: the next batch is fetched while the last one is being acknowledged, and the last one
         is deleted while the next is being acknowledged. A batch is sent only once the one before it is acknowledged,
         so a failure never lets a later event overtake an earlier one.
         """
-        low, oldest_read_at = 0, float("-inf")
+        horizon = Horizon()
         flying: tuple[list[Row], list[asyncio.Future[object]]] | None = None
         try:
             while True:
                 self._woken.clear()
-                if time.monotonic() - oldest_read_at > FROM_THE_OLDEST_SECONDS:
-                    # A late committer has a lower number than rows that are gone already: look from the oldest again.
-                    if flying is not None:
-                        await self._acknowledged(*flying)
-                        await self._delete(flying[0])
-                        flying = None
-                    low, oldest_read_at = 0, time.monotonic()
-                rows = await self._fetch(low)
+                rows = await self._fetch(horizon, flying[0] if flying else ())
                 if flying is not None:
                     await self._acknowledged(*flying)
                 sends = await self._send(rows)
                 done, flying = flying, (rows, sends) if rows else None
                 if done is not None:
                     await self._delete(done[0])
-                if rows:
-                    low = rows[-1].seq
-                elif done is None:
+                elif not rows:
                     await self._rest()
-                    low, oldest_read_at = 0, time.monotonic()
-                else:
-                    low = 0
+                    horizon = Horizon()
         except asyncio.CancelledError:
             # The round under way is finished: what Kafka has is deleted, so the next leader does not send it again.
             if flying is not None:
                 with contextlib.suppress(Exception):
-                    await asyncio.wait_for(self._acknowledged(*flying), timeout=10)
-                    await self._delete(flying[0])
+                    async with asyncio.timeout(ACKNOWLEDGE_SECONDS):
+                        await self._acknowledged(*flying)
+                        await self._delete(flying[0])
             raise
         except RowTooLarge as problem:
             await self._bury(problem)
@@ -147,12 +172,20 @@ class Relay:
         if self._connection.is_closed():
             raise LeadershipLost(LeadershipLost.__doc__)
 
-    async def _fetch(self, low: int) -> list[Row]:
-        rows = await self._connection.fetch(
-            "SELECT seq, event_id, topic, key, headers, payload FROM outbox WHERE seq > $1 ORDER BY seq LIMIT $2",
-            low, BATCH,
+    async def _fetch(self, horizon: Horizon, flying: Sequence[Row]) -> list[Row]:
+        """The oldest rows that are not under way. Both come from one snapshot, which the horizon is told of."""
+        found = await self._connection.fetch(
+            """
+            SELECT seq, event_id, topic, key, headers, payload,
+                   (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint) AS oldest_xid,
+                   (SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint) AS next_xid
+            FROM outbox WHERE seq > $1 AND seq <> ALL ($2::bigint[]) ORDER BY seq LIMIT $3
+            """,
+            horizon.low, [row.seq for row in flying], BATCH,
         )  # fmt: skip
-        return [Row(*row) for row in rows]
+        if found:
+            horizon.look(last=found[-1]["seq"], oldest_xid=found[0]["oldest_xid"], next_xid=found[0]["next_xid"])
+        return [Row(*tuple(row)[:6]) for row in found]
 
     async def _send(self, rows: Sequence[Row]) -> "list[asyncio.Future[object]]":
         """Hand the rows to the producer, in their order within each partition."""
@@ -176,11 +209,17 @@ class Relay:
 
     async def _acknowledged(self, rows: Sequence[Row], sends: "Sequence[asyncio.Future[object]]") -> None:
         """Wait until Kafka has every one of these. No time-out of our own: what was given up may still be delivered."""
-        results = await asyncio.gather(*sends, return_exceptions=True)
-        for result in results:
-            if isinstance(result, MessageSizeTooLargeError | RecordListTooLargeError) and len(rows) == 1:
-                raise RowTooLarge(rows[0]) from result
-            if isinstance(result, BaseException):
+        if sends:
+            await asyncio.wait(sends)  # unlike gather, it gives up none of them when this relay is told to end
+        for result in [send.exception() for send in sends]:
+            if isinstance(result, MessageSizeTooLargeError | RecordListTooLargeError):
+                if len(rows) == 1:
+                    raise RowTooLarge(rows[0]) from result
+                # Together they are too large for this topic: one by one, what is too large alone is found, too.
+                for row in rows:
+                    await self._acknowledged([row], await self._send([row]))
+                return
+            if result is not None:
                 raise result
         metrics.outbox_published.labels(self._service).inc(len(rows))
 
