@@ -3,11 +3,12 @@
 import asyncio
 import contextlib
 from importlib.metadata import entry_points
+from typing import TYPE_CHECKING
 
 import click
 
-from .service import UnknownService, all_services, load_service
-from .settings import load
+if TYPE_CHECKING:
+    from .service import Service
 
 COMMANDS = "anliegen.commands"
 
@@ -35,19 +36,23 @@ def main() -> None:
     """Anliegen: an event-driven customer-service backend."""
 
 
-def _chosen(names: tuple[str, ...], everything: bool) -> list[str]:
+def _chosen(names: tuple[str, ...], everything: bool) -> "list[Service]":
+    from .service import UnknownService, all_services, load_service
+
     if everything == bool(names):
         raise click.UsageError(f"Name services, or say --all. Installed: {', '.join(all_services())}.")
     known = all_services()
     for name in names:
         if name not in known:
             raise click.UsageError(f"{UnknownService.__doc__} Asked for {name!r}, installed: {', '.join(known)}.")
-    return known if everything else list(names)
+    return [load_service(name) for name in (known if everything else names)]
 
 
 @main.command()
 def services() -> None:
     """List the installed services."""
+    from .service import all_services
+
     for name in all_services():
         click.echo(name)
 
@@ -61,7 +66,7 @@ def serve(names: tuple[str, ...], everything: bool, host: str, port: int) -> Non
     """Serve the HTTP interface of one service, or of several in one process."""
     from .http.server import serve_services
 
-    serve_services([load_service(name) for name in _chosen(names, everything)], host=host, port=port)
+    serve_services(_chosen(names, everything), host=host, port=port)
 
 
 @main.command()
@@ -74,7 +79,7 @@ def work(names: tuple[str, ...], everything: bool, host: str, port: int) -> None
     from .telemetry.start import start_telemetry
     from .worker import work as run
 
-    chosen = [load_service(name) for name in _chosen(names, everything)]
+    chosen = _chosen(names, everything)
     start_telemetry(chosen, part="work")
     _run(run(chosen, metrics_host=host, metrics_port=port))
 
@@ -85,13 +90,13 @@ def work(names: tuple[str, ...], everything: bool, host: str, port: int) -> None
 def migrate(names: tuple[str, ...], everything: bool) -> None:
     """Bring the databases of services up to date."""
     from .migrate import migrate as run
+    from .settings import load
     from .telemetry.logs import setup
 
     setup("WARNING")
-    for name in _chosen(names, everything):
-        service = load_service(name)
+    for service in _chosen(names, everything):
         asyncio.run(run(service, load(service.settings, service.package)))
-        click.echo(f"{name}: up to date")
+        click.echo(f"{service.name}: up to date")
 
 
 def _run(coroutine: "object") -> None:

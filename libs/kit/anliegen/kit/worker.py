@@ -36,7 +36,9 @@ async def work(
         if metrics_port:
             from .telemetry.worker_port import serve_worker_port
 
-            tasks.append(group.create_task(serve_worker_port(metrics_port, contexts, lag, host=metrics_host)))
+            names = [service.name for service in services]
+            port = serve_worker_port(metrics_port, contexts, lag, host=metrics_host, expected=names)
+            tasks.append(group.create_task(port))
         await stop.wait()
         log.info("worker_stops", services=[service.name for service in services])
         for context in contexts:

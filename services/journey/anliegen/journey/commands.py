@@ -4,12 +4,6 @@ import asyncio
 
 import click
 
-from anliegen.kit import begin
-from anliegen.kit.service import open_context
-from anliegen.kit.settings import load
-
-from . import actions
-
 
 @click.group()
 def journey() -> None:
@@ -23,6 +17,12 @@ def rebuild() -> None:
 
 
 async def _rebuild() -> int:
+    # Loaded here, since every `anliegen` command looks at all commands there are.
+    from anliegen.kit import begin
+    from anliegen.kit.service import open_context
+    from anliegen.kit.settings import load
+
+    from . import actions
     from .main import service
 
     settings = load(service.settings, service.package)

@@ -22,23 +22,25 @@ class QuietServer(uvicorn.Server):
         yield
 
 
-def worker_app(contexts: Sequence[Context], lag: LoopLag) -> Starlette:
+def worker_app(contexts: Sequence[Context], lag: LoopLag, *, expected: Sequence[str] = ()) -> Starlette:
     """`/livez`, `/readyz`, `/startupz` and `/metrics` of a worker."""
     from ..http.health import Health
     from ..http.infrastructure import infrastructure_routes
     from ..http.problems import HANDLERS
 
-    health = Health(lambda: list(contexts), lag)
+    health = Health(lambda: list(contexts), lag, expected)
     wanted = {"/livez", "/readyz", "/startupz", "/metrics"}
     routes = [route for route in infrastructure_routes(health, dict, part="work") if route.path in wanted]
     return Starlette(routes=routes, exception_handlers=HANDLERS)
 
 
-async def serve_worker_port(port: int, contexts: Sequence[Context], lag: LoopLag, *, host: str = "127.0.0.1") -> None:
-    """Serve until cancelled."""
+async def serve_worker_port(
+    port: int, contexts: Sequence[Context], lag: LoopLag, *, host: str = "127.0.0.1", expected: Sequence[str] = ()
+) -> None:
+    """Serve until cancelled. Without every service that is `expected` the worker is not ready."""
     config = uvicorn.Config(
-        worker_app(contexts, lag), host=host, port=port, http="httptools", lifespan="off", log_config=None,
-        access_log=False, server_header=False,
+        worker_app(contexts, lag, expected=expected), host=host, port=port, http="httptools", lifespan="off",
+        log_config=None, access_log=False, server_header=False,
     )  # fmt: skip
     server = QuietServer(config)
     serving = asyncio.create_task(server.serve())

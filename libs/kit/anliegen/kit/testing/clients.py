@@ -1,6 +1,8 @@
 """HTTP clients for tests: the service's real application, real tokens, the test's clock and database."""
 
+import atexit
 import json
+import shutil
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterable
@@ -31,6 +33,7 @@ def signing_key() -> OKPKey:
 def jwks_address() -> str:
     """The address of the file with the public key, as `oidc_jwks_url` takes it."""
     folder = Path(tempfile.mkdtemp(prefix="anliegen-test-keys-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     file = folder / "jwks.json"
     file.write_text(json.dumps({"keys": [signing_key().as_dict(private=False)]}))
     return file.as_uri()
