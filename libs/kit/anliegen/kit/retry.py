@@ -20,6 +20,7 @@ log = structlog.get_logger(__name__)
 KEYS = 20
 EVENTS = 50
 NOT_YET_MOST = 30.0
+POSTPONED = timedelta(seconds=15)
 DEADLINE_SECONDS = 60.0
 
 
@@ -28,7 +29,17 @@ async def retry_due_keys(context: Context) -> int:
     async with context.pool.acquire() as connection:
         keys = await store.list_due_keys(connection, group=context.service.name, at=context.clock.wall(), limit=KEYS)
     for key in keys:
-        await retry_key(context, key)
+        try:
+            await retry_key(context, key)
+        except Exception as problem:
+            if not is_passing(problem):
+                raise
+            # No attempt is counted. The others must not wait for this one; if the database is away, this fails, too.
+            async with context.pool.acquire() as connection:
+                await store.postpone_parked_key(
+                    connection, group=context.service.name, key=key, due=context.clock.wall() + POSTPONED
+                )
+            log.warning("key_postponed", key=key, error=type(problem).__name__, detail=str(problem)[:200])
     return len(keys)
 
 

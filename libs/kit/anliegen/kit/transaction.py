@@ -1,8 +1,9 @@
 """The one transaction in which a service decides: locks first, then state, then what it announces, all or nothing."""
 
+import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -18,6 +19,8 @@ from .database import ACQUIRE_SECONDS, Connection
 from .principal import Principal
 from .service import Context
 from .telemetry import traces
+
+ROLLBACK_SECONDS = 5.0
 
 
 class KeyNotLocked(RuntimeError):
@@ -204,7 +207,7 @@ class Transaction:
         self.needs_cause = many
 
 
-@asynccontextmanager
+@contextlib.asynccontextmanager
 async def begin(
     context: Context, *, principal: Principal | None = None, cause: Envelope | None = None
 ) -> AsyncIterator[Transaction]:
@@ -219,8 +222,9 @@ async def begin(
             yield tx
             await tx.flush()
         except BaseException:
-            if not connection.is_closed():
-                await transaction.rollback()
+            # What went wrong is what counts; a connection that cannot roll back is cleared or closed by the pool.
+            with contextlib.suppress(Exception):
+                await asyncio.wait_for(transaction.rollback(), timeout=ROLLBACK_SECONDS)
             raise
         await transaction.commit()
     if tx.outgoing:

@@ -1,5 +1,6 @@
 """A toy service that keeps a ledger: one row per contact that came, and one event announced for each."""
 
+import asyncio
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -31,6 +32,10 @@ class Toy:
     """Texts whose handling fails."""
     refused: set[str] = field(default_factory=set)
     not_yet: set[str] = field(default_factory=set)
+    gone: set[str] = field(default_factory=set)
+    """Texts whose handling fails as if a file or a host were away; subjects of timers, too."""
+    endless: set[str] = field(default_factory=set)
+    """Texts whose handling never ends."""
     fired: list[UUID] = field(default_factory=list)
     calls: int = 0
 
@@ -53,6 +58,10 @@ def make_service(toy: Toy, *, projection: bool = False, attempts: int = 3, polic
         )  # fmt: skip
         if event.text in toy.broken:
             raise RuntimeError("broken on purpose")
+        if event.text in toy.gone:
+            raise FileNotFoundError("gone on purpose")
+        if event.text in toy.endless:
+            await asyncio.sleep(3600)
         if event.text in toy.refused:
             raise TooLate
         if event.text in toy.not_yet:
@@ -83,6 +92,8 @@ def make_service(toy: Toy, *, projection: bool = False, attempts: int = 3, polic
 
     @timers.on("toy_due")
     async def ring(timer, tx) -> None:
+        if str(timer.subject) in toy.gone:
+            raise FileNotFoundError("gone on purpose")
         if str(timer.subject) in toy.broken:
             raise RuntimeError("broken on purpose")
         toy.fired.append(timer.subject)

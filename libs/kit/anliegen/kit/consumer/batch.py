@@ -52,10 +52,12 @@ class Batch:
         ]
 
 
-async def take(context: Context, batch: Batch) -> None:
+async def take(context: Context, batch: Batch, *, insist: bool = False) -> None:
     """Handle a batch. When this returns, every record has had its effect or is kept where it will have it.
 
-    Raises PositionLost, and whatever `is_passing` knows; then nothing was changed beyond whole records.
+    Raises PositionLost, and whatever `is_passing` knows; then nothing was changed beyond whole records. Whoever has
+    seen such trouble again and again may `insist`: if it comes from one event (a handler that never ends, a file that
+    is gone), that event's key is parked like after any failure; if it is the database's, parking fails with it.
     """
     try:
         async with asyncio.timeout(DEADLINE_SECONDS):
@@ -63,11 +65,11 @@ async def take(context: Context, batch: Batch) -> None:
     except PositionLost:
         raise
     except Exception as problem:
-        if is_passing(problem):
+        if is_passing(problem) and not insist:
             raise
         if len(batch.records) > 1:
             for part in batch.split():
-                await take(context, part)
+                await take(context, part, insist=insist)
         else:
             await _set_aside(context, batch, problem)
 
@@ -138,7 +140,7 @@ async def _set_aside(context: Context, batch: Batch, problem: Exception) -> None
     delivery = read(record, context.service.handlers)
     if delivery is None or isinstance(delivery, Unreadable):
         raise problem
-    async with begin(context) as tx:
+    async with asyncio.timeout(DEADLINE_SECONDS), begin(context) as tx:
         await _advance(tx, batch)
         if not await store.insert_inbox(tx.connection, group=group, event_ids=[delivery.envelope.id]):
             return

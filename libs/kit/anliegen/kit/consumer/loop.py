@@ -24,6 +24,8 @@ BATCH = 500
 POLL_MILLISECONDS = 1_000
 REBALANCE_MILLISECONDS = 60_000
 COMMIT_SECONDS = 1.0
+INSIST_AFTER = 4
+"""After so many failures in a row it is looked whether one event alone causes the trouble."""
 
 
 class PositionOutOfRange(RuntimeError):
@@ -77,14 +79,16 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
             await self._kafka.start()
             await self._loop()
         finally:
-            with contextlib.suppress(Exception):
-                await asyncio.wait_for(self._stop(), timeout=10)
+            await self._stop()
 
     async def _stop(self) -> None:
         if self._committing is not None:
             self._committing.cancel()
-        await self._commit()
-        await self._kafka.stop()
+        # Each with a limit of its own: a client that is not stopped would go on with its heartbeats for ever.
+        with contextlib.suppress(Exception):
+            await asyncio.wait_for(self._commit(), timeout=2)
+        with contextlib.suppress(Exception):
+            await asyncio.wait_for(self._kafka.stop(), timeout=5)
 
     async def _loop(self) -> None:
         attempt = 0
@@ -93,11 +97,12 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
             if self._draining:
                 continue
             self._idle.clear()
+            taking = asyncio.create_task(self._finish(polled, insist=attempt >= INSIST_AFTER))
             try:
-                done = await asyncio.shield(self._finish(polled))
+                done = await asyncio.shield(taking)
             except asyncio.CancelledError:
                 # The batch under way is finished, so that the next start has nothing to repeat.
-                await self._wait_idle()
+                await self._let_end(taking)
                 raise
             except PositionLost:
                 log.warning("position_lost", group=self.group)
@@ -105,7 +110,8 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
                 done = True
             finally:
                 self._idle.set()
-            self._measure(progress=done and bool(polled))
+            # Trouble that passes counts as progress, too: starting this process anew would not bring a database back.
+            self._measure(progress=bool(polled))
             if done:
                 attempt = 0
             else:
@@ -125,20 +131,20 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
             raise self._failure
         return polled
 
-    async def _finish(self, polled: dict[TopicPartition, list[ConsumerRecord]]) -> bool:
+    async def _finish(self, polled: dict[TopicPartition, list[ConsumerRecord]], *, insist: bool) -> bool:
         try:
-            return await self._take(polled)
+            return await self._take(polled, insist=insist)
         finally:
             # Only now: whoever waits for us to be idle forgets our positions next.
             self._idle.set()
 
-    async def _take(self, polled: dict[TopicPartition, list[ConsumerRecord]]) -> bool:
+    async def _take(self, polled: dict[TopicPartition, list[ConsumerRecord]], *, insist: bool) -> bool:
         """Take what was polled; False where trouble that passes stopped it, with everything sought back."""
         try:
             batch = self._batch_of(polled)
             if batch is None:
                 return True
-            await take(self.context, batch)
+            await take(self.context, batch, insist=insist)
         except PositionLost:
             raise
         except Exception as problem:
@@ -149,7 +155,8 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
                 await self._reload(self._next)
             self._seek(self._next)
             return False
-        self._next.update({place: end for place, (_, end) in batch.steps.items()})
+        # Without those that were lost in a rebalance which could not wait for us any longer.
+        self._next.update({place: end for place, (_, end) in batch.steps.items() if place in self._next})
         self._seen.update({record.place: record.timestamp.timestamp() for record in batch.records})
         self._commit_soon(batch)
         return True
@@ -253,9 +260,14 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
             if TopicPartition(*place) in self._kafka.assignment():
                 self._kafka.seek(TopicPartition(*place), offset)
 
-    async def _wait_idle(self) -> None:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._idle.wait(), timeout=self.context.settings.shutdown_seconds / 2)
+    async def _let_end(self, taking: asyncio.Task[bool]) -> None:
+        """Wait for the batch under way; one that takes too long is given up, and all of it is rolled back."""
+        await asyncio.wait({taking}, timeout=0.4 * self.context.settings.shutdown_seconds)
+        if taking.cancel():
+            log.warning("batch_given_up", group=self.group)
+            await asyncio.wait({taking}, timeout=3)
+        elif not taking.cancelled():
+            taking.exception()  # it is known to whoever stops us anyway that this batch is not done
 
 
 def _record_of(place: Place, record: ConsumerRecord) -> Record:

@@ -101,11 +101,11 @@ async def list_parked_keys(connection: Connection, *, group: str, keys: Sequence
 
 
 async def insert_parked_key(connection: Connection, *, group: str, key: str, reason: str, due: datetime) -> None:
-    """Park a key; one that is parked already keeps its own due time."""
+    """Park a key; one that is parked already keeps its own due time, and is locked, so that nobody finishes with it."""
     await connection.execute(
         """
         INSERT INTO parked_keys (grp, key, attempts, due, reason) VALUES ($1, $2, 1, $3, $4)
-        ON CONFLICT (grp, key) DO NOTHING
+        ON CONFLICT (grp, key) DO UPDATE SET due = parked_keys.due
         """,
         group, key, due, reason[:500],
     )  # fmt: skip
@@ -181,6 +181,11 @@ async def update_parked_key(
         "UPDATE parked_keys SET attempts = $3, due = $4, reason = $5 WHERE grp = $1 AND key = $2",
         group, key, attempts, due, reason[:500],
     )  # fmt: skip
+
+
+async def postpone_parked_key(connection: Connection, *, group: str, key: str, due: datetime) -> None:
+    """Try this key again later, for a reason that says nothing about it."""
+    await connection.execute("UPDATE parked_keys SET due = $3 WHERE grp = $1 AND key = $2", group, key, due)
 
 
 async def insert_dead_letter(
