@@ -7,7 +7,7 @@ from types import ModuleType
 
 import pytest
 
-from anliegen.stack import applications
+from anliegen.stack import applications, status
 from anliegen.stack.applications import Program, code_version, ensure, health, programs
 from anliegen.stack.errors import StackError
 from anliegen.stack.ports import any_free
@@ -43,6 +43,36 @@ def test_program_is_started_once_and_replaced_when_it_is_told_something_else(pro
     assert second.pid != first.pid
     assert first.process() is None
     assert said == [f"port {port}", f"was running, port {port}", f"port {port}"]
+
+
+def test_a_stranger_that_answers_on_the_port_is_not_taken_for_ours(
+    processes: Processes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(applications, "START_PATIENCE", 1.0)
+    stranger = http.server.HTTPServer(("127.0.0.1", 0), _Ready)
+    threading.Thread(target=stranger.serve_forever, daemon=True).start()
+    port = stranger.server_address[1]
+    try:
+        assert health(port) == "ready"
+        with pytest.raises(StackError, match="does not become ready"):
+            ensure(_program(port, code="import time; time.sleep(60)"), processes, say=lambda _: None)
+        record = processes.running("web")
+        assert record is not None
+        process = record.process()
+        assert process is not None
+        assert status._health(record, [process]) == "its port is somebody else's"
+    finally:
+        stranger.shutdown()
+        stranger.server_close()
+
+
+class _Ready(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
 
 
 def test_program_that_hangs_is_replaced(processes: Processes, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 from anliegen.stack.errors import StackError
-from anliegen.stack.ports import LOOPBACK
+from anliegen.stack.ports import LOOPBACK, listens
 from anliegen.stack.processes import Processes, ProcessRecord, tail
 
 SERVICES = "anliegen.services"
@@ -167,9 +167,10 @@ def _detail(body: bytes) -> str:
 def _becomes_ready(program: Program, record: ProcessRecord, patience: float) -> bool:
     deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
-        if health(program.port) == "ready":
-            return True
-        if record.process() is None:
+        process = record.process()
+        if process is None:
             return False
+        if health(program.port) == "ready" and listens([process], program.port):
+            return True
         time.sleep(0.05)
     return False

@@ -6,8 +6,11 @@ import json
 import socket
 import struct
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import psutil
 
 from anliegen.stack.home import write_private
 
@@ -41,6 +44,23 @@ def answers(port: int, *, timeout: float = 0.5) -> bool:
             return True
     except OSError:
         return False
+
+
+def listens(family: Iterable[psutil.Process], port: int) -> bool:
+    """Whether one of these processes is the one that listens on this port, so that no stranger's answer is believed.
+
+    Where the system does not let us look, it is taken for granted.
+    """
+    for process in family:
+        try:
+            found = process.net_connections(kind="tcp")
+        except psutil.AccessDenied:
+            return True
+        except psutil.Error:
+            continue
+        if any(c.status == psutil.CONN_LISTEN and c.laddr and c.laddr.port == port for c in found):
+            return True
+    return False
 
 
 def speaks_postgres(port: int, *, timeout: float = 5.0) -> bool:

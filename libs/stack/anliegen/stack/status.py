@@ -11,7 +11,7 @@ import psutil
 
 from anliegen.stack.applications import health
 from anliegen.stack.home import Home
-from anliegen.stack.ports import answers, speaks_postgres
+from anliegen.stack.ports import answers, listens, speaks_postgres
 from anliegen.stack.postgres import postmaster
 from anliegen.stack.processes import Processes, ProcessRecord
 
@@ -55,14 +55,16 @@ def _status(record: ProcessRecord, family: list[psutil.Process], processor: floa
         port=record.port,
         memory=sum(map(_memory, family)),
         processor=max(0.0, processor),
-        health=_health(record) if family else "down",
+        health=_health(record, family) if family else "down",
         started_at=record.started_at,
     )
 
 
-def _health(record: ProcessRecord) -> str:
+def _health(record: ProcessRecord, family: list[psutil.Process]) -> str:
     if record.port is None:
         return "has no known port"
+    if not listens(family, record.port):
+        return "its port is somebody else's" if answers(record.port) else "does not answer"
     if record.name == "postgres":
         return "ready" if speaks_postgres(record.port) else "does not answer"
     if record.name == "kafka":
