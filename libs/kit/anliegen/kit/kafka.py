@@ -1,15 +1,51 @@
 """How this kit talks to Kafka: addresses, security, and the cluster's own id."""
 
+import logging
 import ssl
+import time
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
 
 from .settings import Settings
 
+SAID_AGAIN_SECONDS = 10.0
+TALKATIVE = ("aiokafka", "aiokafka.consumer.fetcher", "aiokafka.consumer.group_coordinator", "aiokafka.producer.sender")
+
+
+class Spells(logging.Filter):
+    """Lets the same complaint of the client library through once in ten seconds.
+
+    It tries again every 100 ms, for every client in the process, and says so as an error each time: while a broker is
+    away, everything else in the log would be lost among thousands of lines.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._last: dict[tuple[str, str], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether this is said."""
+        if record.levelno < logging.WARNING:
+            return True
+        complaint, now = (record.name, str(record.msg)), time.monotonic()
+        if now - self._last.get(complaint, float("-inf")) < SAID_AGAIN_SECONDS:
+            return False
+        self._last[complaint] = now
+        return True
+
+
+def quieten() -> None:
+    """Have the client library complain less often. Again is harmless."""
+    for name in TALKATIVE:
+        logger = logging.getLogger(name)
+        if not any(isinstance(found, Spells) for found in logger.filters):
+            logger.addFilter(Spells())
+
 
 def client_options(settings: Settings) -> dict[str, Any]:
     """What every client of ours says when it connects."""
+    quieten()
     options: dict[str, Any] = {
         "bootstrap_servers": settings.kafka_bootstrap,
         "security_protocol": settings.kafka_security_protocol,
@@ -32,8 +68,8 @@ def client_options(settings: Settings) -> dict[str, Any]:
 async def get_cluster_id(settings: Settings) -> str:
     """The id of the cluster: a position is only worth something in the cluster it was read from."""
     admin = AIOKafkaAdminClient(**client_options(settings))
-    await admin.start()
     try:
+        await admin.start()
         return str((await admin.describe_cluster())["cluster_id"])
     finally:
         await admin.close()

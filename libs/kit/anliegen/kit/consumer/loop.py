@@ -144,6 +144,8 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
             batch = self._batch_of(polled)
             if batch is None:
                 return True
+            # Until these are taken, their age is how far we are behind; after idle hours the last one's is not.
+            self._seen.update({record.place: record.timestamp.timestamp() for record in reversed(batch.records)})
             await take(self.context, batch, insist=insist)
         except PositionLost:
             raise
@@ -215,7 +217,13 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._idle.wait(), timeout=0.6 * REBALANCE_MILLISECONDS / 1000)
         self._uncommitted.clear()
+        for place in self._next:
+            # Somebody else's from now on: what was measured last must not stand for ever.
+            for gauge in (metrics.consumer_lag_records, metrics.consumer_lag_seconds):
+                with contextlib.suppress(KeyError):
+                    gauge.remove(self.group, place.topic, str(place.part))
         self._next.clear()
+        self._seen.clear()
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """Go on where PostgreSQL says. Raising here would only be logged by the client, so the loop raises it."""

@@ -1,0 +1,133 @@
+"""The consumer's loop without Kafka: what it keeps of partitions, what it measures, what the client may say."""
+
+import logging
+import time
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.structs import ConsumerRecord
+
+from anliegen.events import ContactReceived
+from anliegen.events.builders import build
+from anliegen.kit.consumer import loop
+from anliegen.kit.consumer.loop import Consumer
+from anliegen.kit.consumer.records import Place
+from anliegen.kit.kafka import Spells
+from anliegen.kit.telemetry import metrics
+from anliegen.kit.testing import announced
+
+PLACE = Place("anliegen.intake.words", 0)
+
+
+class Kafka:
+    """As much of the client as measuring asks for."""
+
+    def highwater(self, _partition: TopicPartition) -> int:
+        return 1
+
+    def assignment(self) -> set[TopicPartition]:
+        return {TopicPartition(*PLACE)}
+
+    def seek(self, _partition: TopicPartition, _offset: int) -> None:
+        pass
+
+
+@pytest.fixture
+async def consumer(context, monkeypatch):
+    consumer = Consumer(context)
+    consumer._kafka = Kafka()
+    consumer._next = {PLACE: 0}
+
+    async def reload(_places):
+        return None
+
+    monkeypatch.setattr(consumer, "_reload", reload)
+    yield consumer
+    if consumer._committing is not None:
+        consumer._committing.cancel()
+
+
+def polled(at: datetime) -> dict[TopicPartition, list[ConsumerRecord]]:
+    mail = announced(build(ContactReceived, text="x", journey_id=uuid4())).envelope
+    record = ConsumerRecord(
+        topic=PLACE.topic,
+        partition=0,
+        offset=0,
+        timestamp=int(at.timestamp() * 1000),
+        timestamp_type=0,
+        key=b"k",
+        value=b"{}",
+        checksum=None,
+        serialized_key_size=1,
+        serialized_value_size=2,
+        headers=tuple(mail.to_headers()),
+    )
+    return {TopicPartition(*PLACE): [record]}
+
+
+def lag_seconds() -> float | None:
+    return metrics.REGISTRY.get_sample_value(
+        "kafka_consumer_lag_seconds", {"service": "kit-toy", "topic": PLACE.topic, "partition": "0"}
+    )
+
+
+async def test_partitions_that_were_lost_while_a_batch_was_under_way_do_not_come_back(consumer, monkeypatch) -> None:
+    async def take(*_, **__):
+        await consumer.on_partitions_revoked([])
+
+    consumer._idle.set()
+    monkeypatch.setattr(loop, "take", take)
+    assert await consumer._take(polled(datetime.now(UTC)), insist=False)
+    assert consumer._next == {}
+    consumer._measure(progress=True)
+
+
+async def test_the_age_of_what_waits_is_its_own_and_is_forgotten_with_the_partition(consumer, monkeypatch) -> None:
+    async def take(*_, **__):
+        raise ConnectionRefusedError
+
+    consumer._seen[PLACE] = time.time() - 7200  # the last record was taken two hours ago
+    monkeypatch.setattr(loop, "take", take)
+    assert not await consumer._take(polled(datetime.now(UTC) - timedelta(seconds=5)), insist=False)
+    consumer._measure(progress=True)
+    assert 4 < lag_seconds() < 60
+    await consumer.on_partitions_revoked([])
+    assert lag_seconds() is None
+
+
+async def test_a_database_that_is_away_restarts_no_worker(consumer, monkeypatch, context) -> None:
+    async def take(*_, **__):
+        raise ConnectionRefusedError
+
+    async def poll():
+        if len(polls) == 3:
+            raise EndOfTest
+        polls.append(1)
+        return polled(datetime.now(UTC))
+
+    polls: list[int] = []
+    monkeypatch.setattr(loop, "take", take)
+    monkeypatch.setattr(consumer, "_poll", poll)
+    monkeypatch.setattr("anliegen.kit.backoff.delay", lambda *_, **__: 0.0)
+    context.health.last_progress = time.monotonic() - 3600
+    with pytest.raises(EndOfTest):
+        await consumer._loop()
+    assert context.health.lag == 1
+    assert context.health.why_not_alive() is None
+
+
+class EndOfTest(Exception):
+    pass
+
+
+def test_the_client_library_says_the_same_once_in_a_while() -> None:
+    spells = Spells()
+
+    def said(message: str, level: int = logging.ERROR) -> bool:
+        return spells.filter(logging.LogRecord("aiokafka", level, "", 1, message, ("now",), None))
+
+    assert said("Unable connect to %s") and not said("Unable connect to %s")
+    assert said("Unable to update metadata from %s")
+    assert said("hello", logging.INFO) and said("hello", logging.INFO)
