@@ -1,5 +1,6 @@
 """Mail: whatever the bytes are, something sensible comes out or it is quarantined; never anything else."""
 
+import time
 from collections.abc import Callable
 
 import pytest
@@ -174,3 +175,33 @@ def test_words_that_are_all_quote_are_kept() -> None:
 @given(st.binary(max_size=300), st.text(max_size=20))
 def test_any_bytes_can_be_decoded(content: bytes, charset: str) -> None:
     assert isinstance(decode(content, charset)[0], str)
+
+
+_REPORT = "From: a@b.example\r\nContent-Type: multipart/report; boundary=b\r\n\r\n--b\r\n{}\r\n--b--\r\n"
+
+
+@pytest.mark.parametrize(
+    "mail",
+    [
+        f"From: {'a' * 100_000}\r\n\r\nHello there",
+        "From: " + '"' * 100_000 + "\r\n\r\nHello there",
+        f"From: a@b.example\r\nContent-Type: text/plain; {'a;' * 50_000}\r\n\r\nHello there",
+        "From: a@b.example\r\n" * 20_000 + "\r\nHello there",
+        f"From: a@b.example\r\n\r\n{'On ' * 30_000}",
+        f"From: a@b.example\r\n\r\n{'Am 1 schrieb a ' * 6_000}",
+        f"From: a@b.example\r\n\r\nHello{chr(10) * 20_000}there",
+        _REPORT.format("Content-Type: message/delivery-status\r\n\r\n" + "\n" * 100_000),
+        _REPORT.format("Content-Type: message/delivery-status\r\n\r\na: b\n" + " \n" * 50_000),
+        f"From: a@b.example\r\nContent-Type: text/html\r\n\r\n{'<div>' * 80_000}Hello",
+    ],
+    ids=["sender", "quotes", "parameters", "repeated", "on", "am", "lines", "report", "report_blanks", "html"],
+)
+def test_no_mail_of_a_stranger_holds_up_the_process(mail: str) -> None:
+    started = time.process_time()
+    read_mail(mail.encode())
+    assert time.process_time() - started < 2.0
+
+
+def test_of_a_long_thread_only_the_newest_message_is_the_senders_own() -> None:
+    quoted = "".join(f"> line {n} of what was written before\n" for n in range(5_000))
+    assert own_words(f"Thank you, it works.\n\nOn Monday, Anna wrote:\n{quoted}") == "Thank you, it works."

@@ -4,8 +4,9 @@ import re
 from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.message import EmailMessage, Message
-from email.policy import compat32, default
+from email.policy import EmailPolicy, compat32
 from email.utils import getaddresses
+from itertools import islice
 
 from ..domain.identity import normalise_email
 from . import text as words
@@ -13,11 +14,20 @@ from .charsets import decode
 from .fingerprint import own_headers, split
 
 DEEPEST = 20
-MOST_PARTS = 500
+MOST_PARTS = 200
 MOST_REFERENCES = 50
 _ID = re.compile(r"<[^<>\s]{1,500}>")
 _RECIPIENTS = ("Delivered-To", "X-Original-To", "Envelope-To", "To", "Cc")
-_FAILED = re.compile(r"^\s*action:\s*failed", re.I | re.M)
+LONGEST_HEADER = 4_000
+"""Characters of one header that are taken apart; Python's parser takes much more than linear time."""
+LONGEST_OF = {"references": 50_000, "in-reply-to": 50_000, "content-type": 1_000, "content-disposition": 1_000}
+MOST_HEADERS = 20
+MOST_BOUNDARIES = 100
+"""Each level of nesting is looked for in every line of the mail."""
+MOST_BLANK_LINES = 5_000
+BEGINNING_OF_REPORT = 16_000
+"""Bytes of a report with more blank lines than that: the parser makes a mail of its own of each block between two."""
+_FAILED = re.compile(r"^[ \t]*action:[ \t]*failed", re.I | re.M)
 _MIME_LINES = re.compile(r"^(--\S.*|content-[a-z-]+:.*(\r?\n[ \t].*)*)$\n?", re.I | re.M)
 _READABLE = re.compile(r"\w{2,}")
 
@@ -67,11 +77,25 @@ _KEPT = (
 )  # fmt: skip
 
 
+class _ShortHeaders(EmailPolicy):
+    def header_fetch_parse(self, name: str, value: str) -> str:
+        """A header, taken apart; of a long one the beginning."""
+        beginning = value[: LONGEST_OF.get(name.lower(), LONGEST_HEADER)].replace("\x00", "")
+        return str(super().header_fetch_parse(name, beginning))
+
+
+_POLICY = _ShortHeaders()
+
+
 def read_mail(raw: bytes) -> Mail:
     """What can be understood of these bytes. Raises MailUnreadable where that is nothing at all."""
     mail = Mail()
     try:
-        message: Message = message_from_bytes(raw, policy=default)
+        if raw.lower().count(b"boundary") > MOST_BOUNDARIES:
+            mail.faults.append("too_many_parts")
+            message: Message = message_from_bytes(split(raw)[0] + b"\r\n\r\n", policy=_POLICY)
+        else:
+            message = message_from_bytes(raw[: _longest_structure(raw)], policy=_POLICY)
     except Exception:
         message = EmailMessage()
         mail.faults.append("mime_unreadable")
@@ -92,10 +116,15 @@ def read_mail(raw: bytes) -> Mail:
     return mail
 
 
+def _longest_structure(raw: bytes) -> int:
+    is_costly = raw.count(b"\n\n") + raw.count(b"\n\r\n") > MOST_BLANK_LINES and b"delivery-status" in raw.lower()
+    return BEGINNING_OF_REPORT if is_costly else len(raw)
+
+
 def _read_headers(mail: Mail, message: Message, raw: bytes) -> None:
     own = own_headers(raw)
     mail.subject = _header(message, "Subject") or _raw_header(own, b"subject")
-    sender = _header(message, "From") or _raw_header(own, b"from") or ""
+    sender = (_header(message, "From") or _raw_header(own, b"from") or "")[:LONGEST_HEADER]
     mail.sender_name, mail.sender = _address(sender)
     mail.message_id = _first_id(_header(message, "Message-ID") or _raw_header(own, b"message-id"))
     answered = _ids(_header(message, "In-Reply-To") or _raw_header(own, b"in-reply-to"))
@@ -117,19 +146,25 @@ def _header(message: Message, name: str) -> str | None:
 
 def _all_headers(message: Message, name: str) -> list[str]:
     try:
-        return [str(value) for value in message.get_all(name) or []]
+        return [str(message.policy.header_fetch_parse(key, value)) for key, value in _raw_items(message, name)]
     except Exception:
         # A header that the modern policy cannot take apart is still text to the old one.
         try:
-            values = [value for key, value in message.raw_items() if key.lower() == name.lower()]
-            return [str(compat32.header_fetch_parse(name, value)) for value in values]
+            return [
+                str(compat32.header_fetch_parse(key, value[:LONGEST_HEADER]))
+                for key, value in _raw_items(message, name)
+            ]
         except Exception:
             return []
 
 
+def _raw_items(message: Message, name: str) -> list[tuple[str, str]]:
+    return list(islice((item for item in message.raw_items() if item[0].lower() == name.lower()), MOST_HEADERS))
+
+
 def _raw_header(own: dict[bytes, list[bytes]], name: bytes) -> str | None:
     values = own.get(name)
-    return decode(values[0], None)[0] if values else None
+    return decode(values[0][:LONGEST_HEADER], None)[0] if values else None
 
 
 def _address(header: str) -> tuple[str | None, str | None]:
