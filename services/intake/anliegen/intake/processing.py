@@ -97,12 +97,21 @@ async def _process_whatsapp(context: Context, entry: vault.Entry, raw: bytes, ou
     except (ValueError, RecursionError) as problem:
         raise NotUnderstood("whatsapp_not_json") from problem
     webhook = read_webhook(payload, account=entry.account)
+    trouble: Exception | None = None
     for inbound in webhook.messages:
-        message, evidence = await understand_whatsapp(resources_of(context), entry, inbound)
-        async with begin(context) as tx:
-            outcome.accepted.append(await accept.accept_contact(tx, message, evidence))
+        try:
+            message, evidence = await understand_whatsapp(resources_of(context), entry, inbound)
+            async with begin(context) as tx:
+                outcome.accepted.append(await accept.accept_contact(tx, message, evidence))
+        except Exception as problem:
+            # One person's message must not keep those of the others that came with it.
+            if is_passing(problem):
+                raise
+            trouble = trouble or problem
     for status in webhook.statuses:
         await _note_status(context, status)
+    if trouble is not None:
+        raise trouble
     if webhook.strange:
         # What we understood is accepted; the rest waits for a person, with the bytes.
         raise NotUnderstood("whatsapp_partly_unknown")

@@ -45,9 +45,11 @@ async def accept_contact(tx: Transaction, message: Message, evidence: Evidence) 
         journey_id = anonymous_journey_id(resources.settings.identity_key, message.contact_id)
     found = await thread.find_thread(tx, message, sender=evidence.sender)
     bounced = await _find_bounced(tx, message)
+    # What the issuer vouches for is linked with a journey that is known to be the caller's, never with a claimed one.
     vouched = [
         (await store.upsert_handle(tx, secret=resources.settings.identity_key, handle=handle))[0]
         for handle in sorted(evidence.vouched, key=lambda handle: (handle.kind, handle.value))
+        if identity.assurance is Assurance.VERIFIED
     ]
     await tx.lock(journey_id, *vouched, *([bounced.journey_id] if bounced else []))
     text = clean(message.text)

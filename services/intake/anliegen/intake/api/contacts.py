@@ -158,6 +158,7 @@ def _evidence(body: BringContact, sender: Handle | None, principal: Principal | 
     ]
     return Evidence(
         sender=sender or vouched[1],
+        sender_verified=vouched[1] is not None and sender in {None, vouched[1]},
         customer_number=number or stated,
         customer_number_verified=number is not None,
         journey_id=principal.journey_id,

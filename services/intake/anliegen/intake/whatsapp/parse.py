@@ -1,5 +1,6 @@
 """Read a webhook of WhatsApp's Cloud API. Shapes that the provider adds are kept, never refused."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,6 +11,9 @@ from ..domain.contacts import Media
 MEDIA_TYPES = frozenset({"image", "document", "audio", "video", "sticker"})
 SILENT_TYPES = frozenset({"reaction", "system"})
 """They say something about another message, or about the account: nobody waits for an answer."""
+
+
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 class WebhookUnreadable(Exception):
@@ -99,7 +103,7 @@ def _message(entry: Any, number: str, names: dict[str, str]) -> InboundMessage |
         media = (Media(media_id, _text(content.get("mime_type")) or "application/octet-stream", name[:255]),)
     return InboundMessage(
         message_id=message_id[:500],
-        account=number,
+        account=number[:320],
         sender=sender,
         name=names.get(sender) or None,
         kind=kind,
@@ -144,7 +148,7 @@ def _status(entry: Any) -> StatusUpdate | None:
     if not provider_id or not status:
         return None
     codes = [_text(error.get("code")) for error in _dicts(entry.get("errors"))]
-    return StatusUpdate(provider_id[:500], status[:40], next(filter(None, codes), None))
+    return StatusUpdate(provider_id[:500], status[:40], next((code[:40] for code in codes if code), None))
 
 
 def _time(value: Any) -> datetime | None:
@@ -155,9 +159,9 @@ def _time(value: Any) -> datetime | None:
 
 
 def _text(value: Any) -> str:
-    """A text, or a number as text; anything else says nothing."""
+    """A text as a database takes it, or a number as text; anything else says nothing."""
     if isinstance(value, str):
-        return value
+        return _UNSTORABLE.sub("", value)
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""
 
 
