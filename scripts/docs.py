@@ -1,4 +1,4 @@
-"""Write what follows from the code: docs/events.md, docs/openapi.json, and who hears what in the services' READMEs.
+"""Write what follows from the code: the events' schemas, docs/events.md, docs/openapi.json, parts of the READMEs.
 
 `make docs` runs it; `--check` writes nothing and fails where something is out of date.
 """
@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from anliegen.events import CaseEvent, ReplyRequested, documentation, registry
+from anliegen.events import CaseEvent, ReplyRequested, documentation, registry, schemas
 from anliegen.kit.http.app import create_app
 from anliegen.kit.http.openapi import merge
 from anliegen.kit.service import Service, all_services, load_service
@@ -95,6 +95,12 @@ def readme_of(service: Service) -> tuple[Path, str]:
     return path, f"{before}{BEGIN}\n{hears_and_announces(service)}\n{END}{after}"
 
 
+def examples_missing() -> list[str]:
+    """The types of events whose example nobody has written yet; the catalogue cannot be written without it."""
+    types = (cls.event_type for cls in registry.classes_in("anliegen.events"))
+    return [kind for kind in types if not (documentation.EXAMPLES / f"{kind}.json").is_file()]
+
+
 def main() -> int:
     """Write or check everything; the exit code is 1 where something is out of date."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -102,7 +108,13 @@ def main() -> int:
     check = parser.parse_args().check
     logging.disable(logging.WARNING)
     services = [load_service(name) for name in all_services()]
-    result = documentation.main(["--check"] if check else [], consumers=consumers_of(services))
+    arguments = ["--check"] if check else []
+    result = schemas.main(arguments)
+    if missing := examples_missing():
+        for kind in missing:
+            print(f"No example of {kind}. Begin one: .venv/bin/python scripts/new_example.py {kind}", file=sys.stderr)
+        return 1
+    result |= documentation.main(arguments, consumers=consumers_of(services))
     wanted = dict([(ROOT / "docs" / "openapi.json", openapi(services)), *map(readme_of, services)])
     for path, text in wanted.items():
         if not text or (path.is_file() and path.read_text("utf-8") == text):
