@@ -101,6 +101,34 @@ async def test_a_parked_key_that_meets_passing_trouble_holds_up_no_other(
     assert await ledger() == ["two", "one"]
 
 
+async def test_a_retry_waits_for_whoever_works_on_the_stream(deliver, toy, clock, begin, retry_parked, ledger) -> None:
+    """A handler decides on what it reads, the second time like the first: nobody may change it meanwhile."""
+    toy.broken.add("bad")
+    journey = uuid4()
+    await deliver(contact("bad", journey))
+    toy.broken.clear()
+    clock.advance(timedelta(seconds=2))
+    before = toy.calls
+    async with begin() as tx:
+        await tx.lock(journey)
+        retrying = asyncio.create_task(retry_parked())
+        await asyncio.sleep(0.3)
+        assert toy.calls == before
+    assert await retrying == 1
+    assert await ledger() == ["bad"]
+
+
+async def test_a_key_that_was_parked_while_its_next_event_waited_holds_that_event(deliver, begin, count, clock) -> None:
+    journey = uuid4()
+    async with begin() as tx:
+        await tx.lock(journey)
+        delivering = asyncio.create_task(deliver(contact("next", journey)))
+        await asyncio.sleep(0.3)
+        await store.insert_parked_key(tx.connection, group="kit-toy", key=str(journey), reason="x", due=clock.now())
+    await delivering
+    assert await count("parked_events") == 1
+
+
 async def test_a_timer_that_meets_passing_trouble_holds_up_no_other(begin, clock, context, toy) -> None:
     first, second = uuid4(), uuid4()
     async with begin() as tx:
