@@ -144,8 +144,9 @@ async def test_a_timer_that_meets_passing_trouble_holds_up_no_other(begin, clock
     assert toy.fired == [second, first]
 
 
+@pytest.mark.parametrize("found_parked", [True, False])
 async def test_parking_behind_a_key_that_a_retry_is_about_to_finish_orphans_nothing(
-    deliver, toy, context, clock, begin, postman, count, make_toy_service
+    deliver, toy, context, clock, begin, postman, count, make_toy_service, found_parked
 ) -> None:
     """Projections lock no stream, so the parked key's own row has to hold up the retry worker."""
     toy.broken.add("bad")
@@ -157,8 +158,11 @@ async def test_parking_behind_a_key_that_a_retry_is_about_to_finish_orphans_noth
     later = announced(contact("later", journey))
     record = postman._record(later)
     delivery = batch.read(record, context.service.handlers)
-    async with begin() as tx:  # another worker that parks the next event of this key, because it failed there
-        await store.insert_parked_key(tx.connection, group="kit-toy", key=str(journey), reason="x", due=clock.now())
+    async with begin() as tx:  # a worker that puts the next event of this key behind it
+        if found_parked:
+            assert await store.list_parked_keys(tx.connection, group="kit-toy", keys=[str(journey)])
+        else:  # it was not parked when this worker looked; then the event failed here
+            await store.insert_parked_key(tx.connection, group="kit-toy", key=str(journey), reason="x", due=clock.now())
         await store.insert_parked_events(tx.connection, group="kit-toy", waiting=[(delivery, record)])
         retrying = asyncio.create_task(retry_due_keys(context))
         await asyncio.sleep(0.3)
