@@ -20,6 +20,12 @@ trap 'rm -f "$bootstrap"' EXIT
 awk '/^uv==/ {on=1} on {print; if ($0 !~ /\\$/) exit}' requirements.txt >"$bootstrap"
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$bootstrap"
 VIRTUAL_ENV=$(cd "$venv" && pwd) && export VIRTUAL_ENV
-"$venv/bin/uv" pip sync --quiet --require-hashes requirements.txt
+# Certificates of the machine, where it has some: a company's own authority is among them.
+[ ! -e /etc/ssl/certs/ca-certificates.crt ] || export UV_SYSTEM_CERTS=1
+"$venv/bin/uv" pip sync --quiet --require-hashes requirements.txt || {
+    # pip knows of mirrors and proxies that only its own configuration names.
+    echo "uv could not fetch everything; pip tries, which takes a minute or two …"
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+}
 "$venv/bin/uv" pip install --quiet --no-deps --no-build-isolation "$@"
 echo "Installed."
