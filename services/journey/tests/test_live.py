@@ -137,12 +137,16 @@ async def test_customer_hears_the_own_story_and_nothing_after_a_split(address: s
     assert merge.envelope.key == str(a)
 
 
-async def test_strange_last_event_id_is_refused(address: str, teller: Any, deliver: Any) -> None:
+@pytest.mark.parametrize("after", ["something else", f"a.b.{2**63}", "a%00.b.1", "a.b%00.1"])
+async def test_strange_last_event_id_is_refused(address: str, teller: Any, deliver: Any, after: str) -> None:
     journey_id = uuid4()
     teller.open_inquiry(journey_id)
     await deliver(*teller.told)
-    async with httpx.AsyncClient(base_url=address, headers={"Authorization": f"Bearer {token('agent')}"}) as client:
-        response = await client.get(
-            f"/journey/v1/journeys/{journey_id}/stream", headers={"Last-Event-ID": "something else"}
-        )
+    headers = {"Authorization": f"Bearer {token('agent')}", "Last-Event-ID": after}
+    async with (
+        httpx.AsyncClient(base_url=address, headers=headers) as client,
+        client.stream("GET", f"/journey/v1/journeys/{journey_id}/stream") as response,
+    ):
+        assert response.status_code == 400
+        await response.aread()
     assert (response.status_code, response.json()["code"]) == (400, "position_malformed")

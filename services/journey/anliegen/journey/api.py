@@ -27,7 +27,7 @@ from anliegen.kit.http import (
 
 from . import actions
 from .domain import Filter, JourneyNotFound, Placed, StoredEvent, cut, read_json
-from .live import Listener, Position
+from .live import Listener, Position, PositionMalformed
 from .views import BriefingView, EntryView, FoundView, HandleView
 from .visibility import CUSTOMER_SEES, for_customer
 
@@ -35,6 +35,7 @@ router = APIRouter(prefix="/journey/v1", tags=["journey"], dependencies=[require
 
 LONGEST_STREAM_SECONDS = 900.0
 """A stream ends after this time, so that whoever follows shows a token that is still good."""
+LARGEST_SEQUENCE = 2**63 - 1
 AsOf = Annotated[AwareDatetime | None, Query(description="As the story stood at this time; links as they were then.")]
 KnownKind = Literal["customer_number", "email", "phone", "whatsapp", "account", "anonymous"]
 
@@ -118,6 +119,9 @@ async def follow_journey(
     sight = await actions.look_at(tx, journey_id=journey_id, principal=principal)
     if last_event_id:
         position = Position.decode(last_event_id)
+        # Before the stream begins: afterwards only a broken connection could tell.
+        if any(low > LARGEST_SEQUENCE or "\x00" in key + source for key, source, low in position.lows):
+            raise PositionMalformed
     else:
         position = await actions.stand_now(tx, members=sight.members)
     return EventStream(request, _follow(doors_of(request.scope).running, journey_id, principal, position))

@@ -70,12 +70,21 @@ class Cursor:
                 key = datetime.fromisoformat(key["t"])
                 if key.tzinfo is None:
                     raise CursorMalformed
+                key = key.astimezone(UTC)
             if not isinstance(key, datetime | int | str) or isinstance(key, bool) or backwards not in (0, 1):
                 raise CursorMalformed
             if (isinstance(key, int) and not -(2**63) <= key < 2**63) or (isinstance(key, str) and "\x00" in key):
                 raise CursorMalformed
             return cls(key, UUID(row_id), bool(backwards))
-        except (ValueError, TypeError, KeyError, AttributeError, binascii.Error, RecursionError) as problem:
+        except (
+            ValueError,
+            TypeError,
+            KeyError,
+            AttributeError,
+            OverflowError,
+            binascii.Error,
+            RecursionError,
+        ) as problem:
             raise CursorMalformed from problem
 
 

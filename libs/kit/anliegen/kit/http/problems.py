@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 import asyncpg
 import structlog
@@ -100,7 +101,8 @@ def respond(problem: Problem, *, path: str, status: int | None = None) -> Proble
         "title": title_of(problem.code),
         "status": status,
         "detail": problem.detail,
-        "instance": path,
+        # As it came: what a URI may not hold stays encoded (RFC 9457, 3.1.5).
+        "instance": quote(path, safe="/:@!$&'()*+,;=~-._", errors="replace"),
         "code": problem.code,
         "trace_id": traces.current_trace_id(),
     }

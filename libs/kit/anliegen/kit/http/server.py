@@ -112,6 +112,8 @@ def server_for(app: Any, doors: "Sequence[Doors] | Gateway", *, host: str, port:
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=int(settings.shutdown_seconds),
+        # Where no proxy is named, none is believed; uvicorn would trust whoever calls from this machine.
+        proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=settings.trusted_proxies or None,
     )
     return Server(config, doors, drain_seconds=settings.drain_seconds)

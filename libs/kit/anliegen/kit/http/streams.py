@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import re
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from .scope import PRINCIPAL
 HEARTBEAT_SECONDS = 15.0
 RETRY_MILLISECONDS = 2_000
 MOST_PER_CALLER = 8
+_LINE_END = re.compile(r"\r\n|\r|\n")
 
 
 class TooManyStreams(TooManyRequests):
@@ -40,7 +42,8 @@ class StreamEvent:
         """The lines of the event."""
         text = self.data if isinstance(self.data, str) else json.dumps(self.data, ensure_ascii=False, default=str)
         lines = [f"event: {self.event}"] if self.event else []
-        lines.extend(f"data: {line}" for line in text.splitlines() or [""])
+        # Only these end a line for a reader; `splitlines` knows more, which may stand within a JSON text.
+        lines.extend(f"data: {line}" for line in _LINE_END.split(text))
         lines.append(f"id: {self.id}")
         if any("\n" in line or "\r" in line or "\x00" in line for line in lines):
             raise ValueError("an event's name and id are one line")
