@@ -5,10 +5,11 @@ import json
 import sys
 import time
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from email.policy import SMTP
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 from uuid import uuid4
 
@@ -112,6 +113,12 @@ def told(entry: dict[str, Any]) -> str:  # noqa: PLR0911 - one line for each kin
             return f"{kind.replace('_', ' ')} · {data.get('status', '')}{until_}{kept}"
 
 
+def scene(title: str) -> None:
+    """Head what follows."""
+    out.print()
+    out.rule(f"[bold]{title}[/]", align="left")
+
+
 async def show_news(agent: httpx.AsyncClient, customers: list[Customer]) -> None:
     """Print what has happened in these journeys since the last look."""
     for customer in customers:
@@ -140,7 +147,8 @@ async def live(agent: httpx.AsyncClient, customers: list[Customer]) -> None:
 async def come_in(world: World, agent: httpx.AsyncClient, customer: Customer, matter: Any) -> None:
     """The customer's provider hands the matter over; the answer says that it is kept."""
     send = {"e-mail": world.send_mail, "WhatsApp": world.send_whatsapp, "web form": world.send_form}[customer.channel]
-    out.print(f"  [bold]{customer.name}[/] by {customer.channel}: [italic]{customer.says[:86]}[/]")
+    says = shorten(customer.says, 80, placeholder=" …")
+    out.print(f"  [bold]{customer.name}[/] by {customer.channel}: [italic]{says}[/]")
     customer.began_at = datetime.now(UTC)
     answer = await send(matter)
     took = (datetime.now(UTC) - customer.began_at).total_seconds() * 1000
@@ -152,6 +160,9 @@ async def come_in(world: World, agent: httpx.AsyncClient, customer: Customer, ma
         customer.contact_id = await newest_contact(agent, customer)
     contact = (await agent.get(f"/intake/v1/contacts/{customer.contact_id}")).json()
     out.print(f"          [dim]accepted in {took:.0f} ms, reference [/][bold]{contact['reference']}[/]")
+    # Events tell the business clock's time, which `anliegen clock advance` may have moved by days.
+    ahead = datetime.fromisoformat(contact["received_at"]) - customer.began_at
+    customer.began_at += timedelta(minutes=round(ahead / timedelta(minutes=1)))
     customer.journey_id, customer.reference = contact["journey_id"], contact["reference"]
 
 
@@ -198,14 +209,14 @@ async def play(world: World) -> None:
     scenes = [mail(), whatsapp(), form()]
     customers = [customer for _, customer in scenes]
 
-    out.rule("[bold]1 · Three people bring a matter, each on the channel they like[/]", align="left")
+    scene("1 · Three people bring a matter, each on the channel they like")
     watching = asyncio.create_task(live(agent, customers))
     for matter, customer in scenes:
         await come_in(world, agent, customer, matter)
         await case_of(agent, customer)
         await asyncio.sleep(0.4)
 
-    out.rule("[bold]2 · Each was acknowledged once, on its channel and in its language[/]", align="left")
+    scene("2 · Each was acknowledged once, on its channel and in its language")
     for customer in customers:
         reference = customer.reference
 
@@ -213,9 +224,9 @@ async def play(world: World) -> None:
             return [words for words in await words_for(world, customer) if reference in words]
 
         words = await until(acknowledged, f"acknowledgement for {customer.name}")
-        out.print(f"  [bold]{customer.name}[/] [dim]{' '.join(words[0].split())[:150]}…[/]")
+        out.print(f"  [bold]{customer.name}[/] reads: [dim]{' '.join(words[0].split())[:150]}…[/]")
 
-    out.rule("[bold]3 · An agent takes each case and answers, over REST[/]", align="left")
+    scene("3 · An agent takes each case and answers, over REST")
     for customer in customers:
         path, _ = await case_of(agent, customer)
         await world.command(agent, f"{path}/taking", seen=await agent.get(path))
@@ -229,7 +240,7 @@ async def play(world: World) -> None:
         await until(answered, f"answer for {customer.name}")
         await asyncio.sleep(0.3)
 
-    out.rule("[bold]4 · The providers send everything a second time: nothing changes[/]", align="left")
+    scene("4 · The providers send everything a second time: nothing changes")
     before = {customer.name: len(await words_for(world, customer)) for customer in customers}
     seen = {customer.name: len(customer.shown) for customer in customers}
     for matter, customer in scenes[:2]:
@@ -245,6 +256,7 @@ async def play(world: World) -> None:
         if fresh or words_:
             raise SystemExit("A repetition had an effect.")
 
+    out.print()
     table = Table(title="One thread for each person", title_justify="left", title_style="bold", width=98)
     for column in ("person", "by", "events", "case", "status", "promise"):
         table.add_column(column, no_wrap=True)
@@ -267,7 +279,7 @@ async def play(world: World) -> None:
 def look_next(world: World, journey_id: str) -> None:
     """Where to look now."""
     stack = world.stack
-    out.rule("[bold]It keeps running. Look around:[/]", align="left")
+    scene("It keeps running. Look around:")
     for what, where in (
         ("mails the customers got", f"{stack.outside_url}/mailbox"),
         ("WhatsApp messages", f"{stack.outside_url}/whatsapp-stand-in/"),
