@@ -92,6 +92,22 @@ async def test_a_refusal_is_an_outcome_and_parks_nothing(deliver, toy, ledger, c
     assert len(await published()) == 1
 
 
+async def test_a_refusal_at_a_retry_is_an_outcome_too(
+    deliver, toy, ledger, count, context, clock, retry_parked
+) -> None:
+    toy.broken.add("no")
+    journey = uuid4()
+    await deliver(contact("no", journey), contact("yes", journey))
+    toy.broken.clear()
+    toy.refused.add("no")
+    clock.advance(timedelta(seconds=5))
+    await retry_parked()
+    assert await ledger() == ["yes"]
+    assert await count("parked_keys") == await count("dead_letters") == 0
+    async with context.pool.acquire() as connection:
+        assert await connection.fetchval("SELECT count(*) FROM inbox WHERE outcome = 'too_late'") == 1
+
+
 async def test_what_is_not_yet_possible_is_tried_again_soon(deliver, toy, ledger, clock, retry_parked) -> None:
     toy.not_yet.add("early")
     await deliver(contact("early"))

@@ -1,5 +1,6 @@
 """Timers run once, when the business clock has come to them, whatever fails on the way."""
 
+import asyncio
 from datetime import timedelta
 from uuid import uuid4
 
@@ -43,6 +44,25 @@ async def test_a_timer_that_was_taken_back_never_runs(begin, clock, run_timers, 
     clock.advance(timedelta(days=1))
     await run_timers()
     assert toy.fired == []
+
+
+async def test_a_timer_that_is_taken_back_while_it_is_about_to_run_never_runs(begin, clock, run_timers, toy) -> None:
+    subject = await set_one(begin, clock)
+    clock.advance(timedelta(hours=2))
+    async with begin() as tx:
+        await tx.lock(subject)
+        running = asyncio.create_task(run_timers())
+        await asyncio.sleep(0.3)
+        await tx.cancel_timer("toy_due", subject=subject)
+    await running
+    assert toy.fired == []
+
+
+async def test_workers_that_see_the_same_timer_run_it_once(begin, clock, run_timers, toy) -> None:
+    subject = await set_one(begin, clock)
+    clock.advance(timedelta(hours=2))
+    await asyncio.gather(*(run_timers() for _ in range(3)))
+    assert toy.fired == [subject]
 
 
 async def test_a_timer_whose_handler_fails_is_tried_again(begin, clock, run_timers, toy, count) -> None:
