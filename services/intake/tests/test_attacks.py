@@ -1,5 +1,6 @@
 """What somebody tries who means harm: at the doors, with tokens that vouch for little, with names of others."""
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -80,3 +81,12 @@ async def test_a_message_that_cannot_be_kept_leaves_the_others_their_way(
     taken = (await send_webhook(json.dumps(webhook).encode())).json()
     assert (taken["contacts"], taken["quarantined"]) == (1, "unexpected_trouble")
     assert len(await published(ContactReceived)) == 1
+
+
+async def test_a_stranger_named_in_many_forms_at_once_gets_one_mail(client: TestClient, database: Any) -> None:
+    stranger = {"sender": {"kind": "email", "value": "stranger@post.example"}}
+    forms = [{**FORM, **stranger, "customer_number": f"CH-{number}"} for number in range(12)]
+    answers = await asyncio.gather(*(client.anonymous.post(CONTACTS, json=form) for form in forms))
+    assert {answer.status_code for answer in answers} == {202}
+    queued = (await database.snapshot("outgoing_messages"))["outgoing_messages"]
+    assert len([one for one in queued if one["recipient"] == "stranger@post.example"]) == 1

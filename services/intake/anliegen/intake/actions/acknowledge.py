@@ -97,6 +97,8 @@ async def _why_not(tx: Transaction, way: Way) -> str | None:
         return None
     if way.recipient in resources_of(tx).settings.own_addresses:
         return "own_address"
+    # Forms of many journeys may name one address at the same moment: only one of them may mail it.
+    await outgoing.lock_recipient(tx, recipient=way.recipient)
     since = tx.now - AUTOMATIC_REPLY_EVERY
     if await outgoing.has_automatic_reply(tx, recipient=way.recipient, since=since):
         return "answered_within_a_day"

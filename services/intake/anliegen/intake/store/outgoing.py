@@ -52,6 +52,11 @@ async def insert_reply(tx: Transaction, reply: Reply, *, due: datetime) -> bool:
     return inserted == 1
 
 
+async def lock_recipient(tx: Transaction, *, recipient: str) -> None:
+    """Let nobody else decide about an automatic mail to this address until the transaction ends."""
+    await tx.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 8))", recipient)
+
+
 async def has_automatic_reply(tx: Transaction, *, recipient: str, since: datetime) -> bool:
     """Whether this address was sent an automatic mail since then."""
     found: bool = await tx.fetchval(
