@@ -1,5 +1,6 @@
 """Real databases for tests: one server for a test run, one database for each service, emptied after each test."""
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,6 +50,8 @@ class TestDatabase:
 
     async def migrate(self) -> None:
         """Apply the kit's and the service's migrations."""
+        # Each applied migration is told as a warning, which would stand under the first test that fails.
+        logging.getLogger("pogo_core").setLevel(logging.ERROR)
         async with connect(self.owner_address, application="anliegen tests") as connection:
             await migrate_database(connection, self.service, role=self.service.package)
 
