@@ -233,9 +233,7 @@ async def play(world: World) -> None:
         await world.command(agent, f"{path}/answer", {"answer": customer.answer}, seen=await agent.get(path))
 
         async def answered(customer: Customer = customer) -> list[str]:
-            return [
-                words for words in await words_for(world, customer) if customer.answer[:40] in " ".join(words.split())
-            ]
+            return [text for text in await words_for(world, customer) if customer.answer[:40] in " ".join(text.split())]
 
         await until(answered, f"answer for {customer.name}")
         await asyncio.sleep(0.3)
@@ -265,14 +263,8 @@ async def play(world: World) -> None:
         case = briefing["cases"][-1]
         promises = briefing["promises"]
         broken = f", {promises['broken']} broken" if promises["broken"] else ""
-        table.add_row(
-            customer.name,
-            customer.channel,
-            str(len(customer.shown)),
-            TASKS[case["task"]],
-            case["status"].replace("_", " "),
-            f"{promises['kept']} kept{broken}",
-        )
+        row = (customer.name, customer.channel, str(len(customer.shown)), TASKS[case["task"]])
+        table.add_row(*row, case["status"].replace("_", " "), f"{promises['kept']} kept{broken}")
     out.print(table)
 
 
