@@ -51,7 +51,7 @@ def test_unknown_role_is_refused(tmp_path: Path) -> None:
         ("90s", timedelta(seconds=90)),
     ],
 )
-def test_durations(text: str, meant: timedelta) -> None:
+def test_a_duration_is_said_in_weeks_days_hours_minutes_and_seconds(text: str, meant: timedelta) -> None:
     assert duration(text) == meant
 
 
