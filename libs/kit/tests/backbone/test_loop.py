@@ -1,5 +1,6 @@
 """The consumer's loop without Kafka: what it keeps of partitions, what it measures, what the client may say."""
 
+import asyncio
 import logging
 import time
 from datetime import UTC, datetime, timedelta
@@ -7,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 from aiokafka import TopicPartition
+from aiokafka.errors import NoOffsetForPartitionError
 from aiokafka.structs import ConsumerRecord
 
 from anliegen.events import ContactReceived
@@ -116,6 +118,21 @@ async def test_a_database_that_is_away_restarts_no_worker(consumer, monkeypatch,
         await consumer._loop()
     assert context.health.lag == 1
     assert context.health.why_not_alive() is None
+
+
+async def test_a_partition_without_an_offset_does_not_keep_the_loop_from_others(consumer) -> None:
+    class WithoutOffset(Kafka):
+        async def getmany(self, **_: object) -> None:
+            raise NoOffsetForPartitionError(TopicPartition(*PLACE))
+
+    async def poll_for_ever() -> None:
+        while True:
+            assert await consumer._poll() == {}
+
+    consumer._kafka = WithoutOffset()
+    consumer._settled.set()
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(poll_for_ever(), timeout=0.2)
 
 
 class EndOfTest(Exception):

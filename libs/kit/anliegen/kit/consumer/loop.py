@@ -126,6 +126,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         except NoOffsetForPartitionError:
             # The client looks for an offset while our positions are still being read; `_reload` will tell it.
             await self._settled.wait()
+            await asyncio.sleep(0.05)  # the client raises this without waiting for anything
             polled = {}
         if self._failure is not None:
             raise self._failure
