@@ -67,6 +67,23 @@ async def test_transactions_with_many_keys_never_wait_for_each_other_in_a_circle
     await asyncio.wait_for(asyncio.gather(*(work(n) for n in range(40))), timeout=20)
 
 
+async def test_new_keys_are_made_in_rising_order_however_they_are_given(begin) -> None:
+    low, high = sorted(uuid4() for _ in range(2))
+
+    async def lock_both() -> None:
+        async with begin() as tx:
+            await tx.lock(high, low)
+
+    async with begin() as tx:
+        await tx.lock(low)
+        both = asyncio.create_task(lock_both())
+        await asyncio.sleep(0.2)
+        # The other one waits for the lower key, and holds nothing that is wanted here.
+        async with asyncio.timeout(0.5):
+            await tx.lock(high)
+    await both
+
+
 async def test_a_lower_key_after_a_higher_one_is_refused(tx) -> None:
     low, high = sorted((uuid4(), uuid4()))
     await tx.lock(high)
