@@ -1,5 +1,6 @@
 """What somebody tries who means harm: addresses, cursors and headers that no client of ours would write."""
 
+import asyncio
 import base64
 import json
 from uuid import uuid4
@@ -40,3 +41,44 @@ def test_nobody_is_believed_where_no_proxy_is_named(context):
     server = server_for(None, [], host="127.0.0.1", port=0, settings=context.settings)
     assert context.settings.trusted_proxies == ""
     assert server.config.proxy_headers is False
+
+
+@pytest.fixture
+def sent(app, monkeypatch):
+    """What is answered to somebody who sends half a body and then does what `then` does."""
+
+    async def ask(then):
+        answers = []
+        scope = {
+            "type": "http", "method": "POST", "path": "/kit-door/v1/doors", "raw_path": b"", "query_string": b"",
+            "headers": [(b"content-type", b"application/json"), (b"content-length", b"100")],
+            "client": ("192.0.2.1", 1), "server": ("x", 80), "scheme": "http", "http_version": "1.1", "root_path": "",
+        }  # fmt: skip
+        pieces = iter([{"type": "http.request", "body": b"{", "more_body": True}])
+
+        async def receive():
+            return next(pieces, None) or await then()
+
+        async def send(message):
+            answers.append(message)
+
+        await app(scope, receive, send)
+        return answers[0]["status"]
+
+    monkeypatch.setattr("anliegen.kit.http.limits.PIECE_SECONDS", 0.05)
+    return ask
+
+
+async def test_who_leaves_in_the_middle_of_a_body_is_no_fault_of_ours(sent, client: TestClient):
+    async def leave():
+        return {"type": "http.disconnect"}
+
+    assert await sent(leave) == 400
+
+
+async def test_who_never_ends_a_body_is_not_waited_for(sent, client: TestClient):
+    async def wait():
+        await asyncio.sleep(1.0)
+        return {"type": "http.disconnect"}
+
+    assert await sent(wait) == 408

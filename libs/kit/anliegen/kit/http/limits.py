@@ -1,5 +1,6 @@
 """Limits on what a request may carry: the size of its body, counted while it streams in, and how its JSON is made."""
 
+import asyncio
 import json
 import re
 from collections.abc import Iterator
@@ -11,6 +12,9 @@ from ..errors import FieldError, Invalid, Malformed, TooLarge
 from .scope import BODY
 
 DEFAULT_BODY = 1_000_000
+BODY_SECONDS = 120.0
+"""In which a whole body comes in; who sends more slowly holds a connection and memory for nothing."""
+PIECE_SECONDS = 30.0
 DEEPEST_JSON = 64
 LARGEST_INTEGER = 2**63 - 1
 
@@ -38,23 +42,47 @@ class JsonTooDeep(Malformed):
     """The JSON is nested more deeply than any request here needs."""
 
 
+class BodyTooSlow(Malformed):
+    """The body did not come in time."""
+
+
+class BodyCutOff(Malformed):
+    """The connection ended before the body did."""
+
+
 class BodyGauge:
     """Counts one request's body. A route raises or lowers `maximum` before it reads."""
 
-    __slots__ = ("_declared", "_receive", "maximum", "taken")
+    __slots__ = ("_complete", "_declared", "_ends_at", "_receive", "maximum", "taken")
 
     def __init__(self, receive: Receive, maximum: int, declared: int | None) -> None:
         self._receive = receive
         self._declared = declared
         self.maximum = maximum
         self.taken = 0
+        self._complete = False
+        self._ends_at: float | None = None
 
     async def receive(self) -> Message:
-        """The next piece of the body. Raises BodyTooLarge."""
+        """The next piece of the body. Raises BodyTooLarge, BodyTooSlow, BodyCutOff."""
         if self._declared is not None and self._declared > self.maximum:
             raise BodyTooLarge(maximum_bytes=self.maximum)
-        message = await self._receive()
+        if self._complete:
+            return await self._receive()
+        now = asyncio.get_running_loop().time()
+        if self._ends_at is None:
+            self._ends_at = now + BODY_SECONDS
+        try:
+            async with asyncio.timeout(min(PIECE_SECONDS, self._ends_at - now)):
+                message = await self._receive()
+        except TimeoutError as problem:
+            raise BodyTooSlow from problem
+        if message["type"] == "http.disconnect":
+            self._complete = True
+            if self._declared or self.taken:
+                raise BodyCutOff
         if message["type"] == "http.request":
+            self._complete = not message.get("more_body", False)
             self.taken += len(message.get("body", b""))
             if self.taken > self.maximum:
                 raise BodyTooLarge(maximum_bytes=self.maximum)

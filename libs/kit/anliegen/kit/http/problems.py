@@ -18,7 +18,7 @@ from .. import errors
 from ..database import is_passing
 from ..errors import FieldError, Problem
 from ..telemetry import traces
-from .limits import JsonUnreadable, pointer_token
+from .limits import BodyTooSlow, JsonUnreadable, pointer_token
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 2
@@ -70,6 +70,7 @@ class BodyUnreadable(errors.Malformed):
 
 
 STATUS[MethodNotAllowed] = 405
+STATUS[BodyTooSlow] = 408
 
 
 class ProblemResponse(Response):
