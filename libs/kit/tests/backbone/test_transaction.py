@@ -8,7 +8,7 @@ import pytest
 
 from anliegen.events import ContactReceived
 from anliegen.events.builders import build
-from anliegen.kit.transaction import KeyNotLocked, LockOrderBroken
+from anliegen.kit.transaction import EventLost, KeyNotLocked, LockOrderBroken
 
 
 def contact(journey: UUID, text: str = "hello") -> ContactReceived:
@@ -103,6 +103,21 @@ async def test_an_exception_takes_state_and_announcement_back(begin, context, le
     assert await ledger() == []
     async with context.pool.acquire() as connection:
         assert await connection.fetchval("SELECT count(*) FROM outbox") == 0
+
+
+async def test_no_state_is_committed_without_its_announcement(begin, ledger, count, monkeypatch) -> None:
+    async def insert_none(_connection, *, rows) -> int:
+        return 0
+
+    monkeypatch.setattr("anliegen.kit.streams.insert_outbox", insert_none)
+    journey = uuid4()
+    with pytest.raises(EventLost):
+        async with begin() as tx:
+            await tx.lock(journey)
+            await tx.execute("INSERT INTO ledger (contact_id, journey_id, text) VALUES ($1, $1, 'x')", journey)
+            tx.publish(contact(journey))
+    assert await ledger() == []
+    assert await count("streams") == 0
 
 
 async def test_the_service_role_cannot_change_tables(context) -> None:
