@@ -1,5 +1,6 @@
 """A projection may run again from anywhere: it publishes nothing, locks no stream, and still parks what fails."""
 
+from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
 
@@ -7,6 +8,7 @@ import pytest
 
 from anliegen.events import ContactReceived
 from anliegen.events.builders import build
+from anliegen.kit import Handlers
 from anliegen.kit.transaction import ProjectionPublishes
 
 
@@ -27,6 +29,21 @@ async def test_a_projection_cannot_publish(tx) -> None:
     await tx.lock(journey)
     with pytest.raises(ProjectionPublishes):
         tx.publish(build(ContactReceived, journey_id=journey))
+
+
+async def test_a_handler_of_a_projection_that_publishes_fails(deliver, context, published) -> None:
+    handlers = Handlers("kit-toy", projection=True)
+
+    @handlers.on(ContactReceived)
+    async def announce(event: ContactReceived, tx) -> None:
+        await tx.lock(event.journey_id)
+        tx.publish(event)
+
+    context.service = replace(context.service, handlers=handlers)
+    await deliver(build(ContactReceived))
+    async with context.pool.acquire() as connection:
+        assert await connection.fetchval("SELECT reason FROM parked_keys") == "ProjectionPublishes"
+    assert await published() == []
 
 
 async def test_a_projection_parks_and_goes_on_in_order(deliver, toy, ledger, count, clock, retry_parked) -> None:
