@@ -43,6 +43,10 @@ def test_every_event_has_example_and_schema(workspace) -> None:
     hold(catalogue.events_undocumented(workspace, event_types()))
 
 
+def test_every_event_is_imported_by_the_library(workspace) -> None:
+    hold(catalogue.events_unimported(workspace))
+
+
 def test_every_topic_stands_in_the_manifest() -> None:
     used = {registry.topic_of(cls): cls.__name__ for cls in registry.classes_in("anliegen.events")}
     used |= {topic: service.name for service in services() for topic in service.handlers.topics}
@@ -75,6 +79,15 @@ def test_undocumented_event_is_found(toy) -> None:
     missing = list(catalogue.events_undocumented(toy(both), ["toy.toy_broke.v1", "toy.toy_mended.v1"]))
     assert [line.rpartition("/")[2] for line in missing] == ["toy.toy_mended.v1.json is missing"] * 2
     assert len(list(catalogue.events_undocumented(toy(both), []))) == 2
+
+
+def test_event_that_nobody_imports_is_found(toy) -> None:
+    folder = "/libs/events/anliegen/events"
+    declared = 'class ToyBroke(Event, type="toy.toy_broke.v1"):\n    pass\n'
+    known = {f"{folder}/toy.py": declared, f"{folder}/__init__.py": "from .toy import ToyBroke\n"}
+    assert list(catalogue.events_unimported(toy(known))) == []
+    forgotten = {f"{folder}/toy.py": declared, f"{folder}/__init__.py": "from .base import Event\n"}
+    assert len(list(catalogue.events_unimported(toy(forgotten)))) == 1
 
 
 def test_unknown_and_unused_topics_are_found() -> None:

@@ -21,6 +21,18 @@ def events_undocumented(workspace: Workspace, types: Iterable[str]) -> Iterator[
         yield from (f"libs/events/{folder}/{kind}.json belongs to no event" for kind in sorted(found - wanted))
 
 
+def events_unimported(workspace: Workspace) -> Iterator[str]:
+    """Every module that declares an event is imported by the library itself: what nobody imports is in no catalogue."""
+    library = workspace.root / "libs" / "events" / "anliegen" / "events"
+    imported = (library / "__init__.py").read_text("utf-8")
+    for path in sorted(library.glob("*.py")):
+        tree = ast.parse(path.read_text("utf-8"))
+        classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+        declares = any(keyword.arg == "type" for node in classes for keyword in node.keywords)
+        if declares and not re.search(rf"^from \.{path.stem} import ", imported, re.MULTILINE):
+            yield f"libs/events/anliegen/events/__init__.py imports nothing of {path.stem}: its events are unknown"
+
+
 def topics_unknown(used: Mapping[str, str], manifest: Iterable[str]) -> Iterator[str]:
     """Every topic that is used stands in the manifest, and every one there is used. `used` says by whom."""
     known = set(manifest)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -54,8 +55,9 @@ def up(processes: bool) -> None:
         ("PostgreSQL", f"127.0.0.1:{stack.postgres.port}" if stack.postgres.port else "yours"),
     ):
         click.echo(f"  {what:<12}{where}")
-    click.echo("\n  anliegen token agent   a token for a role\n  anliegen status        how everything is")
-    click.echo("  anliegen down          stop; the data stays\n")
+    command = os.path.relpath(sys.argv[0]) if Path(sys.argv[0]).is_relative_to(Path.cwd()) else "anliegen"
+    click.echo(f"\n  {command} token agent   a token for a role\n  {command} status        how everything is")
+    click.echo(f"  {command} down          stop; the data stays\n")
 
 
 @click.command()
