@@ -129,6 +129,15 @@ async def test_a_key_that_was_parked_while_its_next_event_waited_holds_that_even
     assert await count("parked_events") == 1
 
 
+async def test_a_key_is_not_let_go_while_an_event_waits_behind_it(deliver, toy, begin, count) -> None:
+    toy.broken.add("bad")
+    journey = uuid4()
+    await deliver(contact("bad", journey))
+    async with begin() as tx:
+        assert not await store.delete_parked_key_when_empty(tx.connection, group="kit-toy", key=str(journey))
+    assert await count("parked_keys") == 1
+
+
 async def test_a_timer_that_meets_passing_trouble_holds_up_no_other(begin, clock, context, toy) -> None:
     first, second = uuid4(), uuid4()
     async with begin() as tx:
