@@ -61,10 +61,16 @@ PROBLEM = {
 }
 
 _PROBLEM_CONTENT = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+ETAG = r'^"[0-9]+"$'
 _KEY_PARAMETER = {
     "name": "Idempotency-Key",
     "in": "header",
-    "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY + 2},
+    "schema": {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": LONGEST_KEY + 2,
+        "pattern": r'^("[!#-\[\]-~]+"|[!#-~]+)$',
+    },
     "description": "A text of your own for this one request, best a UUID. Sent again, with or without double quotes, "
     f"it brings the first answer again; answers are kept for {KEPT.total_seconds() / 3600:.0f} hours.",
     "example": '"9f2c1e9c-6d1e-4a57-8f2b-2f6f4a0c7b11"',
@@ -118,7 +124,9 @@ def _complete(operation: dict[str, Any], route: Route) -> None:
     if needs_if_match(route.dependant):
         for parameter in parameters:
             if parameter["in"] == "header" and parameter["name"].lower() == "if-match":
-                parameter.update(required=True, name="If-Match", schema={"type": "string"}, example='"7"')
+                parameter.update(
+                    required=True, name="If-Match", schema={"type": "string", "pattern": ETAG}, example='"7"'
+                )
     if not parameters:
         del operation["parameters"]
     responses = operation["responses"]

@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Path, Query, Request, Response
@@ -59,12 +59,24 @@ class WebhookTaken(BaseModel):
     quarantined: str | None = None
 
 
+def _header(name: str, description: str, pattern: str) -> dict[str, Any]:
+    """A header that a door checks itself, for the interface's document."""
+    schema = {"type": "string", "pattern": pattern}
+    return {"name": name, "in": "header", "required": True, "description": description, "schema": schema}
+
+
 @router.post(
     "/channels/email/{account}",
     name="receive_email",
     status_code=202,
     summary="Hand over a mail, byte for byte (RFC 5322)",
-    openapi_extra={"requestBody": {"required": True, "content": {"message/rfc822": {"schema": {"type": "string"}}}}},
+    openapi_extra={
+        "requestBody": {"required": True, "content": {"message/rfc822": {"schema": {"type": "string"}}}},
+        "parameters": [
+            _header("X-Anliegen-Timestamp", "When it was signed, in seconds since 1970.", r"^[0-9]{1,12}$"),
+            _header("X-Anliegen-Signature", "HMAC-SHA256 over `<timestamp>.<body>`.", r"^sha256=[0-9a-f]{64}$"),
+        ],
+    },
     dependencies=[public("HMAC signature over timestamp and body"), body_limit(LARGEST_MAIL)],
 )
 async def receive_email(account: Account, request: Request, response: Response) -> MailTaken:
@@ -119,7 +131,12 @@ async def confirm_whatsapp(
     "/channels/whatsapp/{account}",
     name="receive_whatsapp",
     summary="The provider's webhook",
-    openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}},
+    openapi_extra={
+        "requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}},
+        "parameters": [
+            _header("X-Hub-Signature-256", "The provider's HMAC-SHA256 over the body.", r"^sha256=[0-9a-f]{64}$")
+        ],
+    },
     dependencies=[public("X-Hub-Signature-256 over the body"), body_limit(LARGEST_WEBHOOK), open_query],
 )
 async def receive_whatsapp(account: Account, request: Request) -> WebhookTaken:
