@@ -14,7 +14,7 @@ from .migrate import wait_for_migrations
 from .relay import Relay
 from .service import Context, Service, open_context
 from .supervisor import keep_running, supervise
-from .telemetry import logs
+from .telemetry import logs, metrics
 
 log = structlog.get_logger(__name__)
 
@@ -71,6 +71,8 @@ async def run_parts(context: Context) -> None:
     """Run the parts of one service until cancelled. They end in the order of the flow: what announces ends last."""
     await wait_for_migrations(context)
     context.health.started = True
+    # A counter that is there from the start: an alert on its rise needs something to rise from.
+    metrics.events_dead_lettered.labels(context.service.name)
     relay = asyncio.create_task(keep_running(context.health, "relay", lambda: Relay(context).run()))
     parts: dict[str, Callable[[], Awaitable[None]]] = {"ticker": lambda: ticker.run(context)}
     if context.service.handlers.topics:

@@ -60,7 +60,8 @@ class Issuer:
         return KeySource(ISSUER, jwks_url, fetch=self.fetch, clock=lambda: self.now)
 
     def authenticator(self, **changes) -> Authenticator:
-        return Authenticator(settings(**changes), self.keys())
+        # Its clock stands still, like the tokens' times: however long the other tests take.
+        return Authenticator(settings(**changes), self.keys(), clock=lambda: float(NOW))
 
 
 @pytest.fixture

@@ -29,6 +29,7 @@ from .domain import (
     decide_drafts,
     decide_reading,
     guarded,
+    is_served,
     is_sure,
     review_id_of,
 )
@@ -128,7 +129,7 @@ async def settle_waiting(tx: Transaction, *, contact_id: UUID) -> None:
 async def _settle_alone(tx: Transaction, contact: Contact) -> None:
     packs = packs_of(tx)
     concerns = decide_reading(contact.contact_id, contact.reading.concerns, packs)
-    if is_sure(contact.reading, packs.routing):
+    if is_sure(contact.reading, packs.routing) and is_served(contact.reading, packs.routing):
         await _decide(tx, contact, concerns, by=DecidedBy.RULES)
     else:
         await _ask_person(tx, contact, concerns)
@@ -203,7 +204,7 @@ async def decide_review(
 ) -> Review:
     """A person says what a contact is about; no draft means that there is nothing to do.
 
-    Raises ReviewNotFound, PreconditionFailed, ReviewDecided, IntentUnknown.
+    Raises ReviewNotFound, PreconditionFailed, ReviewDecided, TaskNotServed, IntentUnknown.
     """
     await tx.lock_person((await store.get_review(tx, review_id=review_id)).journey_id)
     review = await store.get_review(tx, review_id=review_id)

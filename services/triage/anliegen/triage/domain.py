@@ -25,6 +25,10 @@ class ContactNotFound(NotFound):
     """There is no contact with this id, or it is not yours to see."""
 
 
+class TaskNotServed(Invalid):
+    """No service settles this task here. Choose one that is served, or settle the matter outside and name none."""
+
+
 class ReviewDecided(Conflict):
     """Somebody has decided this review already."""
 
@@ -155,6 +159,11 @@ def is_sure(reading: Reading, routing: Routing) -> bool:
     )
 
 
+def is_served(reading: Reading, routing: Routing) -> bool:
+    """Whether every matter has a service that settles it: where one has not, the contact waits for a person (R6)."""
+    return all(one.task in routing.served_tasks for one in reading.concerns)
+
+
 def confidence_of(reading: Reading) -> float:
     """How sure a reading is: as sure as its weakest matter."""
     return min((one.confidence for one in reading.concerns), default=0.0)
@@ -179,9 +188,11 @@ def continue_cases(
 
 
 def decide_drafts(contact: Contact, drafts: Sequence[Draft], packs: Packs) -> list[Decided]:
-    """What a person decided. Raises IntentUnknown."""
+    """What a person decided. Raises TaskNotServed and IntentUnknown."""
     concerns = []
     for ordinal, draft in enumerate(drafts):
+        if draft.task not in packs.routing.served_tasks:
+            raise TaskNotServed(task=draft.task.value, served=sorted(packs.routing.served_tasks))
         name = draft.intent or UNSPECIFIED
         intent = packs.intent(name)
         if name != UNSPECIFIED and (intent is None or intent.task != draft.task):

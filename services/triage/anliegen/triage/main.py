@@ -3,17 +3,29 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from anliegen.kit import Context, Service
+from anliegen.events import Task
+from anliegen.kit import Context, Service, Settings
 
 from . import api, handlers
 from .classifier import RuleClassifier
 from .packs import load_packs
 
 
+class TriageSettings(Settings):
+    """Triage's own settings: `ANLIEGEN_TRIAGE_…`."""
+
+    tasks: frozenset[Task] = frozenset()
+    """The tasks that this deployment has a service for; empty: those that `routing.toml` names."""
+
+
 @asynccontextmanager
 async def open_resources(context: Context) -> AsyncIterator[None]:
     """Load the rule packs and what reads by them; a mistake in a pack stops the start."""
+    assert isinstance(context.settings, TriageSettings)
     packs = load_packs()
+    if context.settings.tasks:
+        routing = packs.routing.model_copy(update={"served_tasks": context.settings.tasks})
+        packs = packs.model_copy(update={"routing": routing})
     context.resources["packs"] = packs
     context.resources["classifier"] = RuleClassifier(packs)
     yield
@@ -23,6 +35,7 @@ service = Service(
     name="triage",
     title="Triage",
     description="What a contact is about, how urgent it is, and which task settles it.",
+    settings=TriageSettings,
     routers=(api.router,),
     handlers=handlers.handlers,
     timers=handlers.timers,

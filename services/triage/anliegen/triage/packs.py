@@ -168,6 +168,7 @@ class Routing(_Strict):
     hardness_of_flag: Mapping[Flag, int]
     follow_up_confidence: Mapping[str, float]
     wait_for_earlier_seconds: int = Field(gt=0)
+    served_tasks: frozenset[Task]
 
     def added_hardness(self, flags: Iterable[Flag]) -> int:
         """What these flags add to the hardness of a matter."""
