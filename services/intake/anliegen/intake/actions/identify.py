@@ -29,7 +29,7 @@ async def identify_contact(
     handle = Handle(kind=HandleKind.CUSTOMER_NUMBER, value=number)
     known = await store.get_contact(tx, contact_id=contact_id)
     journey_id, _ = await store.upsert_handle(tx, secret=resources_of(tx).settings.identity_key, handle=handle)
-    await tx.lock(known.journey_id, journey_id)
+    await tx.lock_person(known.journey_id, journey_id)
     contact = await store.get_contact(tx, contact_id=contact_id)
     version.check(contact.version)
     await store.update_identification(tx, contact_id=contact_id, customer_number=number)
@@ -60,7 +60,7 @@ async def get_link(tx: Transaction, *, link_id: UUID) -> Link:
 async def remove_link(tx: Transaction, *, link_id: UUID, reason: str, version: ExpectedVersion) -> Link:
     """Take a link away: both journeys read as before. Raises LinkNotFound, PreconditionFailed."""
     found = await get_link(tx, link_id=link_id)
-    await tx.lock(found.journey_a, found.journey_b)
+    await tx.lock_person(found.journey_a, found.journey_b)
     link = await get_link(tx, link_id=link_id)
     version.check(link.version)
     if link.removed_at is not None:
