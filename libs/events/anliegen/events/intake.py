@@ -130,8 +130,8 @@ class CustomerLearnt(JourneyEvent, type="intake.customer_learnt.v1", words=True)
     """ISO 639-1, the language the person prefers."""
 
 
-class JourneysMerged(Event, type="intake.journeys_merged.v1"):
-    """Two journeys turned out to be one person's. Nothing moves: a link is made, which can be removed again."""
+class LinkEvent(Event):
+    """A fact about a link between two journeys of one person; its making and its removal are in one stream."""
 
     link_id: UUID
     """Names the link, so that it can be removed."""
@@ -139,55 +139,38 @@ class JourneysMerged(Event, type="intake.journeys_merged.v1"):
     """The smaller of the two ids."""
     journey_b: UUID
     """The larger of the two ids."""
+
+    @model_validator(mode="after")
+    def _smaller_first(self) -> Self:
+        if self.journey_a >= self.journey_b:
+            raise ValueError("journey_a is the smaller of two different ids")
+        return self
+
+    @property
+    def key(self) -> str:
+        return str(self.journey_a)
+
+    @property
+    def lock_keys(self) -> tuple[str, ...]:
+        return (str(self.journey_a), str(self.journey_b))
+
+
+class JourneysMerged(LinkEvent, type="intake.journeys_merged.v1"):
+    """Two journeys turned out to be one person's. Nothing moves: a link is made, which can be removed again."""
+
     made_at: AwareDatetime
     """When the link was made."""
     evidence: str = Field(max_length=100)
     """A code: `verified_customer_number`, `agent_identified` …"""
 
-    @model_validator(mode="after")
-    def _smaller_first(self) -> Self:
-        # The smaller id is the key, so a link's making and its removal are in one stream.
-        if self.journey_a >= self.journey_b:
-            raise ValueError("journey_a is the smaller of two different ids")
-        return self
 
-    @property
-    def key(self) -> str:
-        return str(self.journey_a)
-
-    @property
-    def lock_keys(self) -> tuple[str, ...]:
-        return (str(self.journey_a), str(self.journey_b))
-
-
-class JourneysSplit(Event, type="intake.journeys_split.v1"):
+class JourneysSplit(LinkEvent, type="intake.journeys_split.v1"):
     """A link between two journeys was wrong and is removed; both read as before."""
 
-    link_id: UUID
-    """The link that is removed."""
-    journey_a: UUID
-    """The smaller of the two ids."""
-    journey_b: UUID
-    """The larger of the two ids."""
     removed_at: AwareDatetime
     """When the link was removed."""
     reason: str = Field(max_length=100)
     """A code: `agent_separated` …"""
-
-    @model_validator(mode="after")
-    def _smaller_first(self) -> Self:
-        # The smaller id is the key, so a link's making and its removal are in one stream.
-        if self.journey_a >= self.journey_b:
-            raise ValueError("journey_a is the smaller of two different ids")
-        return self
-
-    @property
-    def key(self) -> str:
-        return str(self.journey_a)
-
-    @property
-    def lock_keys(self) -> tuple[str, ...]:
-        return (str(self.journey_a), str(self.journey_b))
 
 
 class ReplySent(JourneyEvent, type="intake.reply_sent.v1"):

@@ -5,7 +5,7 @@ has valid ids, so that `traceparent` always travels and every log line and probl
 """
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Protocol
 
@@ -219,8 +219,3 @@ def _links(deliveries: Sequence[Delivered]) -> list[Link]:
     parents = (extract(d.envelope.traceparent, d.envelope.tracestate) for d in deliveries)
     contexts = (trace.get_current_span(parent).get_span_context() for parent in parents)
     return [Link(context) for context in contexts if context.is_valid]
-
-
-def server_context(headers: Mapping[str, str]) -> Context:
-    """The caller's context from the headers of a request."""
-    return extract(headers.get("traceparent"), headers.get("tracestate"))
