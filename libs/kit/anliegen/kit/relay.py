@@ -14,7 +14,7 @@ from aiokafka.partitioner import murmur2
 
 from anliegen.events.envelope import to_headers
 
-from . import database, kafka
+from . import database, failpoints, kafka
 from .notifier import CHANNEL
 from .service import Context
 from .settings import address_for
@@ -118,6 +118,7 @@ class Relay:
             try:
                 await self._producer.start()
                 self.leads = True
+                failpoints.reach("relay.leads")
                 await self._lead()
             finally:
                 self.leads = False
@@ -186,6 +187,7 @@ class Relay:
         )  # fmt: skip
         if found:
             horizon.look(last=found[-1]["seq"], oldest_xid=found[0]["oldest_xid"], next_xid=found[0]["next_xid"])
+        failpoints.reach("relay.fetched")
         return [Row(*tuple(row)[:6]) for row in found]
 
     async def _send(self, rows: Sequence[Row]) -> "list[asyncio.Future[object]]":
@@ -206,6 +208,7 @@ class Relay:
                     if not _append(batch, row):
                         raise RowTooLarge(row)
             sends.append(await self._producer.send_batch(batch, topic, partition=part))
+        failpoints.reach("relay.sent")
         return sends
 
     async def _acknowledged(self, rows: Sequence[Row], sends: "Sequence[asyncio.Future[object]]") -> None:
@@ -223,10 +226,12 @@ class Relay:
             if result is not None:
                 raise result
         metrics.outbox_published.labels(self._service).inc(len(rows))
+        failpoints.reach("relay.acknowledged")
 
     async def _delete(self, rows: Sequence[Row]) -> None:
         # By id and over the connection that holds the lock: whoever lost the lock deletes nothing.
         await self._connection.execute("DELETE FROM outbox WHERE seq = ANY($1::bigint[])", [row.seq for row in rows])
+        failpoints.reach("relay.deleted")
 
     async def _bury(self, problem: RowTooLarge) -> None:
         row = problem.row

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import structlog
 
-from . import backoff
+from . import backoff, failpoints
 from .consumer import store
 from .consumer.handle import handle, lock_for
 from .consumer.records import Unreadable, read
@@ -65,6 +65,7 @@ async def _retry_oldest(context: Context, key: str) -> bool:
     async with begin(context) as tx:
         # The stream first, then what waits: without the lock an event that is being parked just now would be orphaned.
         waiting = await _lock_and_list(tx, key)
+        failpoints.reach("retry.locked")
         if waiting is None:
             return False
         if not waiting:
@@ -75,8 +76,10 @@ async def _retry_oldest(context: Context, key: str) -> bool:
             raise delivery.problem
         if delivery is not None:
             await handle(tx, handlers, [delivery])
+        failpoints.reach("retry.handled")
         await store.delete_parked_event(tx.connection, ord_=oldest.ord)
         done = len(waiting) == 1 and await store.delete_parked_key_when_empty(tx.connection, group=group, key=key)
+    failpoints.reach("retry.committed")
     metrics.events_processed.labels(group, "retried").inc()
     return not done
 
@@ -131,5 +134,6 @@ async def _record_failure(context: Context, key: str, problem: Exception) -> boo
             tx.connection, group=group, key=key, attempts=parked.attempts + 1, reason=reason,
             due=context.clock.wall() + timedelta(seconds=wait),
         )  # fmt: skip
+        failpoints.reach("retry.failed")
     log.warning("key_still_parked", key=key, attempts=parked.attempts, error=reason)
     return False

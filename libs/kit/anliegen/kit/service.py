@@ -11,7 +11,7 @@ from typing import Any
 import asyncpg
 from fastapi import APIRouter
 
-from . import database
+from . import database, failpoints
 from .clock import Clock, SystemClock
 from .handlers import Handlers
 from .health import Health
@@ -109,6 +109,7 @@ async def open_context(
 ) -> AsyncIterator[Context]:
     """Open pool, notifier and the service's own resources for as long as the process part lives."""
     settings = settings or load(service.settings, service.package)
+    failpoints.arm_at_start(settings.failpoints)
     address = address_for(settings.database_url, service.package, service.package)
     pool = database.create_pool(address, settings, application=f"anliegen {service.name} {part}")
     async with pool:

@@ -49,6 +49,8 @@ class Settings(BaseSettings):
     cors_origins: list[str] = []
     trusted_proxies: str = ""
     """Addresses or networks, separated by commas, whose `X-Forwarded-For` tells the caller's address."""
+    failpoints: str = ""
+    """Where a process is to fail on purpose, for tests: see `failpoints.py`."""
     otlp_endpoint: str = ""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     drain_seconds: float = Field(default=0.0, ge=0)
@@ -67,6 +69,12 @@ class Settings(BaseSettings):
             raise ValueError("identity_secret: give at least 32 bytes as 64 hexadecimal digits")
         if secret:
             bytes.fromhex(secret)
+        return self
+
+    @model_validator(mode="after")
+    def _refuse_failpoints_where_customers_are(self) -> Self:
+        if self.failpoints and not self.is_development:
+            raise ValueError("failpoints: a process fails on purpose only where environment is embedded or test")
         return self
 
     @property

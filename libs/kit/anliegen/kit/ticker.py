@@ -8,7 +8,7 @@ import structlog
 
 from anliegen.events import Envelope
 
-from . import backoff
+from . import backoff, failpoints
 from .clock import SystemClock
 from .database import is_passing
 from .ids import derived_event_id
@@ -101,6 +101,7 @@ async def fire_due_timers(context: Context) -> int:
 async def _fire(context: Context, timer_id: object, key: str) -> None:
     async with begin(context) as tx:
         await tx.lock(key)
+        failpoints.reach("timer.locked")
         # Read after the lock: it may have been moved, taken back or fired by another worker meanwhile.
         row = await tx.fetchrow(
             """
@@ -127,6 +128,7 @@ async def _fire(context: Context, timer_id: object, key: str) -> None:
             )
         )
         await handler(timer, tx)
+        failpoints.reach("timer.handled")
     metrics.timers_fired.labels(context.service.name, timer.kind).inc()
 
 

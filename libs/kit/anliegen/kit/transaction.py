@@ -13,7 +13,7 @@ import asyncpg
 from anliegen.events import Envelope, Event, codec, registry
 from anliegen.events.registry import dataschema_of
 
-from . import ids, links, streams
+from . import failpoints, ids, links, streams
 from .clock import SystemClock
 from .database import ACQUIRE_SECONDS, Connection
 from .principal import Principal
@@ -100,6 +100,7 @@ class Transaction:
             raise LockOrderBroken(LockOrderBroken.__doc__)
         await streams.lock_streams(self.connection, keys=wanted)
         self._held.update(wanted)
+        failpoints.reach("write.locked")
 
     async def lock_person(self, *journey_ids: UUID, also: Sequence[str] = ()) -> None:
         """Lock these journeys and the roots of the persons behind them, for rules that count over a person."""
@@ -200,6 +201,7 @@ class Transaction:
         written = await streams.insert_outbox(self.connection, rows=[row for _, row in self.outgoing])
         if written != len(self.outgoing):
             raise EventLost(f"{EventLost.__doc__} {written} of {len(self.outgoing)}.")
+        failpoints.reach("write.flushed")
 
     def handling(self, cause: Envelope | None, *, many: bool = False) -> None:
         """From here on, what is announced follows from this event, or from the one of `many` that is named."""
@@ -219,6 +221,7 @@ async def begin(
             if context.settings.is_development and isinstance(context.clock, SystemClock):
                 await context.clock.keep_up(connection)
             tx = Transaction(connection, context, principal=principal, cause=cause)
+            failpoints.reach("write.begun")
             yield tx
             await tx.flush()
         except BaseException:
@@ -227,6 +230,7 @@ async def begin(
                 await asyncio.wait_for(transaction.rollback(), timeout=ROLLBACK_SECONDS)
             raise
         await transaction.commit()
+        failpoints.reach("write.committed")
     if tx.outgoing:
         context.notifier.hint()
     for call in tx.afterwards:

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import structlog
 
+from .. import failpoints
 from ..database import is_passing
 from ..errors import NotYet, Refusal
 from ..handlers import AnyDelivery
@@ -79,13 +80,16 @@ async def _take_together(context: Context, batch: Batch) -> None:
     found = [(record, read(record, handlers)) for record in batch.records]
     async with begin(context) as tx:
         await _advance(tx, batch)
+        failpoints.reach("consume.positioned")
         for record, seen in found:
             if isinstance(seen, Unreadable):
                 await _bury(tx, record, seen.problem)
         new = await _without_repeats(tx, [(d, r) for r, d in found if d is not None and not isinstance(d, Unreadable)])
+        failpoints.reach("consume.entered")
         if not new:
             return
         await lock_for(tx, handlers, [delivery for delivery, _ in new])
+        failpoints.reach("consume.locked")
         # Read after the lock, so that the retry worker cannot slip in between.
         parked = await store.list_parked_keys(
             tx.connection, group=group, keys=sorted({delivery.envelope.key for delivery, _ in new})
@@ -93,8 +97,11 @@ async def _take_together(context: Context, batch: Batch) -> None:
         waiting = [(delivery, record) for delivery, record in new if delivery.envelope.key in parked]
         if waiting:
             await store.insert_parked_events(tx.connection, group=group, waiting=waiting)
+            failpoints.reach("consume.parked")
         ready = [delivery for delivery, _ in new if delivery.envelope.key not in parked]
         await handle(tx, handlers, ready)
+        failpoints.reach("consume.handled")
+    failpoints.reach("consume.committed")
     _count(context, ready)
 
 
@@ -155,6 +162,7 @@ async def _set_aside(context: Context, batch: Batch, problem: Exception) -> None
                 tx.connection, group=group, key=delivery.envelope.key, reason=_reason(problem), due=due
             )
             await store.insert_parked_events(tx.connection, group=group, waiting=[(delivery, record)])
+        failpoints.reach("consume.set_aside")
     result = "refused" if isinstance(problem, Refusal) else "parked"
     metrics.events_processed.labels(group, result).inc()
     fields = {"event_id": str(delivery.envelope.id), "type": delivery.envelope.type, "error": _reason(problem)}

@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError, NoOffsetForPartitionError
 from aiokafka.structs import ConsumerRecord
 
-from .. import backoff, kafka
+from .. import backoff, failpoints, kafka
 from ..database import is_passing
 from ..service import Context
 from ..telemetry import metrics
@@ -142,6 +142,8 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
     async def _take(self, polled: dict[TopicPartition, list[ConsumerRecord]], *, insist: bool) -> bool:
         """Take what was polled; False where trouble that passes stopped it, with everything sought back."""
         try:
+            if polled:
+                failpoints.reach("consume.polled")
             batch = self._batch_of(polled)
             if batch is None:
                 return True
@@ -193,7 +195,9 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         ours = {partition: end for partition, end in ends.items() if partition in self._kafka.assignment()}
         try:
             if ours:
+                failpoints.reach("commit.begun")
                 await self._kafka.commit(ours)
+                failpoints.reach("commit.told")
         except (KafkaError, OSError, TimeoutError) as problem:
             log.info("kafka_commit_failed", group=self.group, error=type(problem).__name__)
 
@@ -215,8 +219,10 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         del revoked
         self._draining = True
         self._settled.clear()
+        failpoints.reach("revoke.begun")
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._idle.wait(), timeout=0.6 * REBALANCE_MILLISECONDS / 1000)
+        failpoints.reach("revoke.drained")
         self._uncommitted.clear()
         for place in self._next:
             # Somebody else's from now on: what was measured last must not stand for ever.
@@ -230,6 +236,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         """Go on where PostgreSQL says. Raising here would only be logged by the client, so the loop raises it."""
         try:
             await self._reload([Place(partition.topic, partition.partition) for partition in assigned])
+            failpoints.reach("assign.loaded")
             self._failure = None
         except Exception as problem:
             self._failure = problem
