@@ -3,12 +3,20 @@
 import pytest
 
 from anliegen.events import registry
-from anliegen.events.topics import Size, manifest
+from anliegen.events.topics import Size, is_partner_topic, manifest, partner_topic
 
 
 @pytest.mark.parametrize("size", ["development", "production"])
 def test_manifest_has_the_topics_that_the_classes_need_and_no_other(size: Size) -> None:
-    assert [topic.name for topic in manifest(size)] == registry.topics_of(registry.classes_in("anliegen.events"))
+    own = [topic.name for topic in manifest(size) if not is_partner_topic(topic.name)]
+    assert own == registry.topics_of(registry.classes_in("anliegen.events"))
+
+
+def test_every_partner_has_a_topic_that_is_kept_for_days() -> None:
+    partners = [t for t in manifest("production", partners=["crm", "erp"]) if is_partner_topic(t.name)]
+    assert [topic.name for topic in partners] == ["anliegen.partner.crm", "anliegen.partner.erp"]
+    assert {(topic.partitions, topic.replication, topic.retention_hours) for topic in partners} == {(24, 3, 168)}
+    assert [t.name for t in manifest("development") if is_partner_topic(t.name)] == [partner_topic("erp")]
 
 
 def test_words_are_kept_for_days_and_facts_for_long() -> None:

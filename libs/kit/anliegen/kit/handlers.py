@@ -1,12 +1,15 @@
 """Door 1: which events a service hears, and what each brings about, in one visible table."""
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from anliegen.events import Envelope, Event, JourneysMerged, JourneysSplit, registry
+from anliegen.events.topics import partner_topic
 
 if TYPE_CHECKING:
+    from .consumer.records import Record
+    from .settings import Settings
     from .transaction import Transaction
 
 E = TypeVar("E", bound=Event)
@@ -29,6 +32,7 @@ class Delivery(Generic[E_co]):
 
 AnyDelivery = Delivery[Event | None]
 Many = Callable[[list[AnyDelivery], "Transaction"], Awaitable[None]]
+TakeRecords = Callable[[list["Record"], "Transaction"], Awaitable[Sequence[tuple["Record", Exception]]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,8 @@ class Handlers:
         self._table: dict[str, list[Handler]] = {cls.event_type: [] for cls in (JourneysMerged, JourneysSplit)}
         self._every: list[Handler] = []
         self._every_topics: tuple[str, ...] = ()
+        self.take_partner_records: TakeRecords | None = None
+        self._partners: Callable[[Any], Iterable[str]] = lambda _settings: ()
 
     def on(self, *classes: type[E], over_person: bool = False) -> Callable[[One[E]], One[E]]:
         """Handle each event of these classes, or of classes that derive from them, alone."""
@@ -101,6 +107,21 @@ class Handlers:
 
         return enter
 
+    def on_partner_records(self, partners: "Callable[[Any], Iterable[str]]") -> Callable[[TakeRecords], TakeRecords]:
+        """Take the records that partner systems write, each to its own topic; `partners` reads their names in settings.
+
+        They are not in our envelope, so nothing of the inbox, of keys or of parking holds for them: the function sees
+        to it that the same one twice changes nothing, announces nothing, and gives back those that are of no use, each
+        with the reason. They are kept as dead letters, as is one with which the function itself fails.
+        """
+
+        def enter(function: TakeRecords) -> TakeRecords:
+            self.take_partner_records = function
+            self._partners = partners
+            return function
+
+        return enter
+
     def _enter(self, classes: tuple[type[Event], ...], handler: Handler) -> None:
         found = [concrete for cls in classes for concrete in registry.classes_of(cls)]
         if not found:
@@ -117,9 +138,13 @@ class Handlers:
 
     @property
     def topics(self) -> list[str]:
-        """The topics to subscribe to, sorted."""
+        """The topics of our own services that are heard, sorted."""
         classes = [cls for kind in self._table if (cls := registry.find_class(kind)) is not None]
         return sorted({*registry.topics_of(classes), *self._every_topics})
+
+    def topics_under(self, settings: "Settings") -> list[str]:
+        """The topics to subscribe to under these settings: those of partner systems among them."""
+        return sorted({*self.topics, *map(partner_topic, self._partners(settings))})
 
     def wants(self, event_type: str, topic: str) -> bool:
         """Whether anything here handles events of this type from this topic."""

@@ -75,7 +75,7 @@ async def run_parts(context: Context) -> None:
     metrics.events_dead_lettered.labels(context.service.name)
     relay = asyncio.create_task(keep_running(context.health, "relay", lambda: Relay(context).run()))
     parts: dict[str, Callable[[], Awaitable[None]]] = {"ticker": lambda: ticker.run(context)}
-    if context.service.handlers.topics:
+    if context.service.handlers.topics_under(context.settings):
         parts["consumer"] = lambda: Consumer(context).run()
     parts |= {name: _built(build, context) for name, build in context.service.parts.items()}
     try:

@@ -77,10 +77,11 @@ async def take(context: Context, batch: Batch, *, insist: bool = False) -> None:
 
 async def _take_together(context: Context, batch: Batch) -> None:
     handlers, group = context.service.handlers, context.service.name
-    found = [(record, read(record, handlers)) for record in batch.records]
+    found = [(record, read(record, handlers)) for record in batch.records if not record.is_partners]
     async with begin(context) as tx:
         await _advance(tx, batch)
         failpoints.reach("consume.positioned")
+        await _take_partner_records(tx, [record for record in batch.records if record.is_partners])
         for record, seen in found:
             if isinstance(seen, Unreadable):
                 await _bury(tx, record, seen.problem)
@@ -109,6 +110,16 @@ async def _advance(tx: Transaction, batch: Batch) -> None:
     moved = await store.advance_positions(tx.connection, group=tx.context.service.name, steps=batch.steps)
     if moved != len(batch.steps):
         raise PositionLost(PositionLost.__doc__)
+
+
+async def _take_partner_records(tx: Transaction, records: list[Record]) -> None:
+    """What partner systems write is never read as one of our own events, whatever it says it is."""
+    take_records = tx.context.service.handlers.take_partner_records
+    if not records or take_records is None:
+        return
+    tx.may_publish = False
+    for record, problem in await take_records(records, tx):
+        await _bury(tx, record, problem)
 
 
 async def _without_repeats(
@@ -144,6 +155,11 @@ async def _set_aside(context: Context, batch: Batch, problem: Exception) -> None
     """One event failed alone: a rule's refusal is its outcome, anything else parks its key."""
     (record,) = batch.records
     group = context.service.name
+    if record.is_partners:
+        async with begin(context) as tx:
+            await _advance(tx, batch)
+            await _bury(tx, record, problem)
+        return
     delivery = read(record, context.service.handlers)
     if delivery is None or isinstance(delivery, Unreadable):
         raise problem

@@ -74,7 +74,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
             fetch_max_wait_ms=1_000,
             max_partition_fetch_bytes=4 * 1024 * 1024,
         )
-        self._kafka.subscribe(self.context.service.handlers.topics, listener=self)
+        self._kafka.subscribe(self.context.service.handlers.topics_under(settings), listener=self)
         try:
             await self._kafka.start()
             await self._loop()

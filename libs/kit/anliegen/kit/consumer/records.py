@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from anliegen.events import Envelope, EnvelopeMalformed, codec
 from anliegen.events.envelope import from_headers
+from anliegen.events.topics import is_partner_topic
 
 from ..handlers import AnyDelivery, Delivery, Handlers
 
@@ -27,6 +28,11 @@ class Record:
     headers: tuple[tuple[str, bytes], ...]
     value: bytes | None
     timestamp: datetime
+
+    @property
+    def is_partners(self) -> bool:
+        """Whether a partner system wrote it."""
+        return is_partner_topic(self.place.topic)
 
     @property
     def event_type(self) -> str:
