@@ -11,7 +11,7 @@ from anliegen.events.envelope import Envelope, EnvelopeMalformed, format_time, f
 
 OURS = {
     "ce_specversion", "ce_id", "ce_source", "ce_type", "ce_time", "ce_sequence", "ce_subject", "ce_dataschema",
-    "ce_correlationid", "ce_causationid", "traceparent", "tracestate",
+    "ce_correlationid", "ce_causationid", "traceparent", "tracestate", "ce_traceparent", "ce_tracestate",
 }  # fmt: skip
 texts = st.text(min_size=1, max_size=80)
 optional_texts = st.none() | texts

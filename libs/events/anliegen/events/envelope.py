@@ -13,8 +13,12 @@ _OPTIONAL = {
     "subject": "ce_subject", "dataschema": "ce_dataschema", "correlationid": "ce_correlationid",
     "causationid": "ce_causationid", "traceparent": "traceparent", "tracestate": "tracestate",
 }  # fmt: skip
-_READ = {"ce_specversion", "ce_id", "ce_source", "ce_type", "ce_time", "ce_sequence", *_OPTIONAL.values()}
-_TRACE = {"traceparent", "tracestate"}
+# Our trace travels as Kafka's own headers, where every tracing library looks; others may write it as attributes
+# (CloudEvents extension "distributed tracing"), which are read where the headers are missing.
+_TRACE = {"traceparent": "ce_traceparent", "tracestate": "ce_tracestate"}
+_READ = {
+    "ce_specversion", "ce_id", "ce_source", "ce_type", "ce_time", "ce_sequence", *_OPTIONAL.values(), *_TRACE.values(),
+}  # fmt: skip
 _LARGEST_SEQUENCE = 2**63 - 1
 
 
@@ -79,8 +83,11 @@ def from_headers(headers: Iterable[tuple[str, bytes | None]], key: bytes | None)
                 given[name] = value.decode()
             except UnicodeDecodeError:
                 # A broken trace costs us the trace, not the event.
-                if name not in _TRACE:
+                if not name.endswith(("traceparent", "tracestate")):
                     raise _malformed(f"{name} is not UTF-8.") from None
+    for name, attribute in _TRACE.items():
+        if name not in given and attribute in given:
+            given[name] = given[attribute]
     if given.get("ce_specversion") != "1.0":
         raise _malformed("ce_specversion is not 1.0.")
     if not key:
@@ -129,7 +136,8 @@ def format_time(moment: datetime) -> str:
 
 def parse_time(text: str) -> datetime:
     """Read an RFC 3339 time with a zone; raises ValueError where there is none."""
-    moment = datetime.fromisoformat(text)
+    # The letters T and Z may be small (RFC 3339, 5.6).
+    moment = datetime.fromisoformat(text.upper())
     if moment.utcoffset() is None:
         raise ValueError("the time has no zone")
     try:
