@@ -15,6 +15,7 @@ from aiokafka.partitioner import murmur2
 from anliegen.events.envelope import to_headers
 
 from . import database, failpoints, kafka
+from .fence.reached import Reached
 from .notifier import CHANNEL
 from .service import Context
 from .settings import address_for
@@ -85,6 +86,7 @@ class Relay:
         self.context = context
         self.leads = False
         self._woken = asyncio.Event()
+        self._reached = Reached()
         self._service = context.service.name
         self._producer: AIOKafkaProducer
         self._connection: asyncpg.Connection
@@ -203,13 +205,19 @@ class Relay:
             batch = self._producer.create_batch()
             for row in members:
                 if not _append(batch, row):
-                    sends.append(await self._producer.send_batch(batch, topic, partition=part))
+                    sends.append(await self._hand_over(batch, topic, part))
                     batch = self._producer.create_batch()
                     if not _append(batch, row):
                         raise RowTooLarge(row)
-            sends.append(await self._producer.send_batch(batch, topic, partition=part))
+            sends.append(await self._hand_over(batch, topic, part))
         failpoints.reach("relay.sent")
         return sends
+
+    async def _hand_over(self, batch: Any, topic: str, part: int) -> "asyncio.Future[object]":
+        count = batch.record_count()
+        send: asyncio.Future[object] = await self._producer.send_batch(batch, topic, partition=part)
+        self._reached.watch(send, count=count)
+        return send
 
     async def _acknowledged(self, rows: Sequence[Row], sends: "Sequence[asyncio.Future[object]]") -> None:
         """Wait until Kafka has every one of these. No time-out of our own: what was given up may still be delivered."""
@@ -230,7 +238,17 @@ class Relay:
 
     async def _delete(self, rows: Sequence[Row]) -> None:
         # By id and over the connection that holds the lock: whoever lost the lock deletes nothing.
-        await self._connection.execute("DELETE FROM outbox WHERE seq = ANY($1::bigint[])", [row.seq for row in rows])
+        await self._connection.execute(
+            """
+            WITH reached AS (
+                UPDATE relay_position AS p SET next_offset = r.next_offset, updated_at = clock_timestamp()
+                FROM unnest($2::text[], $3::int[], $4::bigint[]) AS r (topic, part, next_offset)
+                WHERE p.topic = r.topic AND p.part = r.part AND p.next_offset < r.next_offset
+            )
+            DELETE FROM outbox WHERE seq = ANY($1::bigint[])
+            """,
+            [row.seq for row in rows], *self._reached.take(),
+        )  # fmt: skip
         failpoints.reach("relay.deleted")
 
     async def _bury(self, problem: RowTooLarge) -> None:
