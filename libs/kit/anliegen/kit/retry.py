@@ -18,7 +18,6 @@ from .transaction import Transaction, begin
 log = structlog.get_logger(__name__)
 
 KEYS = 20
-EVENTS = 50
 NOT_YET_MOST = 30.0
 POSTPONED = timedelta(seconds=15)
 DEADLINE_SECONDS = 60.0
@@ -45,33 +44,39 @@ async def retry_due_keys(context: Context) -> int:
 
 async def retry_key(context: Context, key: str) -> None:
     """Handle what waits behind this key, oldest first, until it is empty or one fails again."""
-    while True:
+    left = True
+    while left:
+        # What waits may need more keys than its own, which are known once it is read: it is read, locked, read again.
+        async with context.pool.acquire() as connection:
+            found = await store.list_parked_events(connection, group=context.service.name, key=key, limit=1)
+        oldest = found[0] if found else None
         try:
             async with asyncio.timeout(DEADLINE_SECONDS):
-                left = await _retry_oldest(context, key)
+                left = await _retry_oldest(context, key, oldest)
         except Exception as problem:
-            if is_passing(problem):
+            if is_passing(problem) or oldest is None:
                 raise
-            if not await _record_failure(context, key, problem):
-                return
-            left = True
-        if not left:
-            return
+            left = await _record_failure(context, key, oldest, problem)
 
 
-async def _retry_oldest(context: Context, key: str) -> bool:
-    """Handle the oldest event behind the key; False when the key flows again."""
+async def _retry_oldest(context: Context, key: str, oldest: store.ParkedEvent | None) -> bool:
+    """Handle the oldest event behind the key; False when the key flows again, or another worker sees to it."""
     handlers, group = context.service.handlers, context.service.name
+    delivery = None if oldest is None else read(oldest.record, handlers)
     async with begin(context) as tx:
-        # The stream first, then what waits: without the lock an event that is being parked just now would be orphaned.
-        waiting = await _lock_and_list(tx, key)
+        # The streams first, then what waits: without the lock an event that is being parked just now would be orphaned.
+        if delivery is None or isinstance(delivery, Unreadable):
+            await _lock_stream(tx, key)
+        else:
+            await lock_for(tx, handlers, [delivery])
         failpoints.reach("retry.locked")
-        if waiting is None:
+        if await store.lock_parked_key(tx.connection, group=group, key=key) is None:
             return False
+        waiting = await store.list_parked_events(tx.connection, group=group, key=key, limit=2)
         if not waiting:
             return not await store.delete_parked_key_when_empty(tx.connection, group=group, key=key)
-        oldest = waiting[0]
-        delivery = read(oldest.record, handlers)
+        if oldest is None or waiting[0].event_id != oldest.event_id:
+            return False  # another worker is at this key; what waits now may need other streams
         if isinstance(delivery, Unreadable):
             raise delivery.problem
         if delivery is not None:
@@ -84,32 +89,22 @@ async def _retry_oldest(context: Context, key: str) -> bool:
     return not done
 
 
-async def _lock_and_list(tx: Transaction, key: str) -> list[store.ParkedEvent] | None:
-    handlers, group = tx.context.service.handlers, tx.context.service.name
-    if not handlers.projection:
-        # What waits may need more keys than its own; they are known once it is read, so it is read twice.
-        seen = await store.list_parked_events(tx.connection, group=group, key=key, limit=1)
-        deliveries = [d for e in seen if (d := read(e.record, handlers)) is not None and not isinstance(d, Unreadable)]
-        await lock_for(tx, handlers, deliveries)
-        if not deliveries:
-            await tx.lock(key)
-    if await store.lock_parked_key(tx.connection, group=group, key=key) is None:
-        return None
-    return await store.list_parked_events(tx.connection, group=group, key=key, limit=2)
+async def _lock_stream(tx: Transaction, key: str) -> None:
+    if not tx.context.service.handlers.projection:
+        await tx.lock(key)
 
 
-async def _record_failure(context: Context, key: str, problem: Exception) -> bool:
-    """Say why the key still waits. True where the oldest event was settled, so that the next one can be tried."""
+async def _record_failure(context: Context, key: str, failed: store.ParkedEvent, problem: Exception) -> bool:
+    """Say why the key still waits. True where the event is settled, so that the next one can be tried."""
     service = context.service
     group, handlers = service.name, service.handlers
     async with begin(context) as tx:
-        waiting = await _lock_and_list(tx, key)
-        if not waiting:
-            return False
-        oldest = waiting[0]
+        await _lock_stream(tx, key)
         parked = await store.lock_parked_key(tx.connection, group=group, key=key)
-        if parked is None:
-            return False
+        waiting = await store.list_parked_events(tx.connection, group=group, key=key, limit=1)
+        if parked is None or not waiting or waiting[0].event_id != failed.event_id:
+            return False  # another worker has settled it, and this failure says nothing about the next event
+        oldest = waiting[0]
         reason = getattr(problem, "code", None) or type(problem).__name__
         if isinstance(problem, Refusal):
             await store.update_inbox_outcome(tx.connection, group=group, event_id=oldest.event_id, outcome=reason)
