@@ -22,16 +22,20 @@ class OutgoingRow:
 async def lock_streams(connection: Connection, *, keys: Sequence[str]) -> None:
     """Lock these streams until the transaction ends; `keys` are sorted and each is there once.
 
-    Missing rows are made first, all of them, in order, and only then is any existing row locked, in order. So nobody
-    waits for a new row while holding an old one, and no two transactions can wait for each other.
+    Each row is made where it is missing and locked where it is there, one after the other in the given order. So nobody
+    ever waits for a lower key while holding a higher one, made or found, and no circle can close.
     """
     if len(keys) == 1:
         found = await connection.fetchval("SELECT 1 FROM streams WHERE key = $1 FOR UPDATE", keys[0])
         if found:
             return
-    await connection.execute("INSERT INTO streams (key) SELECT unnest($1::text[]) ON CONFLICT DO NOTHING", keys)
+    # A row that is there is locked, though the condition keeps it from being written.
     await connection.execute(
-        'SELECT 1 FROM streams WHERE key = ANY($1::text[]) ORDER BY key COLLATE "C" FOR UPDATE', keys
+        """
+        INSERT INTO streams (key) SELECT unnest($1::text[])
+        ON CONFLICT (key) DO UPDATE SET last_sequence = streams.last_sequence WHERE false
+        """,
+        keys,
     )
 
 

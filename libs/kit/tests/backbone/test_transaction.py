@@ -84,6 +84,25 @@ async def test_new_keys_are_made_in_rising_order_however_they_are_given(begin) -
     await both
 
 
+async def test_locking_key_after_key_never_waits_in_a_circle_with_locking_both(begin) -> None:
+    known, new = sorted(uuid4() for _ in range(2))
+    async with begin() as tx:
+        await tx.lock(known)
+
+    async def lock_both() -> None:
+        async with begin() as tx:
+            await tx.lock(known, new)
+
+    async with begin() as tx:
+        await tx.lock(known)
+        both = asyncio.create_task(lock_both())
+        await asyncio.sleep(0.2)
+        # Whoever wants both waits for the known one, and must not have made the new one already.
+        async with asyncio.timeout(0.5):
+            await tx.lock(new)
+    await both
+
+
 async def test_a_lower_key_after_a_higher_one_is_refused(tx) -> None:
     low, high = sorted((uuid4(), uuid4()))
     await tx.lock(high)
