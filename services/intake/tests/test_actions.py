@@ -32,7 +32,7 @@ def message(clock: Any, **fields: Any) -> Message:
 
 
 async def test_accepting_again_changes_nothing(tx: Transaction, clock: Any) -> None:
-    brought = message(clock)
+    brought = message(clock, vault_id=uuid4())
     first = await accept.accept_contact(tx, brought, Evidence())
     announced = len(tx.outgoing)
     again = await accept.accept_contact(tx, brought, Evidence())

@@ -19,6 +19,8 @@ STORE_VERBS = (
     "delete_",
     "lock_",
     "claim_",
+    "peek_",  # before anything is locked: `tx.peek`
+    "add_",  # with the announcements: `tx.write`
 )
 WRITES = ("insert_", "upsert_", "update_")
 MIGRATION = re.compile(r"^(\d{4})_(create|add|alter|drop|rename|split|fill|move|index)(_[a-z0-9]+)+\.sql$")

@@ -16,6 +16,7 @@ from anliegen.events.registry import dataschema_of
 from . import failpoints, ids, links, streams
 from .clock import SystemClock
 from .database import ACQUIRE_SECONDS, Connection
+from .mistakes import CauseMissing, EventLost, KeyNotLocked, LockOrderBroken, NotBegun, ProjectionPublishes
 from .principal import Principal
 from .service import Context
 from .telemetry import traces
@@ -23,36 +24,25 @@ from .telemetry import traces
 ROLLBACK_SECONDS = 5.0
 
 
-class KeyNotLocked(RuntimeError):
-    """An event was published under a key that is not locked: call `tx.lock` before reading what you decide on."""
+class Transaction:
+    """An open transaction of one service. Only doors begin and end it (`begin`, below).
 
-
-class LockOrderBroken(RuntimeError):
-    """Keys are locked in one go or in rising order: lock all that a command needs in one call of `tx.lock`."""
-
-
-class ProjectionPublishes(RuntimeError):
-    """A projection cannot publish: it may be run again from any position."""
-
-
-class CauseMissing(RuntimeError):
-    """A handler of lists says for each event which delivery caused it: `tx.publish(event, cause=delivery.envelope)`.
-
-    Without the cause the event would get another id at every repetition.
+    One that a door opens `late` begins with its first statement. A command that locks one key, only adds rows
+    (`write`) and announces events then needs no more than a single statement, which PostgreSQL commits by itself.
     """
 
-
-class EventLost(RuntimeError):
-    """The outbox took fewer events than were announced, so nothing is committed."""
-
-
-class Transaction:
-    """An open transaction of one service. Only doors begin and end it (`begin`, below)."""
-
     def __init__(
-        self, connection: Connection, context: Context, *, principal: Principal | None, cause: Envelope | None
+        self,
+        connection: Connection,
+        context: Context,
+        *,
+        principal: Principal | None,
+        cause: Envelope | None,
+        late: bool = False,
     ) -> None:
-        self.connection = connection
+        self._connection = connection
+        self._begun: asyncpg.transaction.Transaction | None = None
+        self._late = late
         self.context = context
         self.principal = principal
         self.cause = cause
@@ -66,29 +56,65 @@ class Transaction:
         self.outgoing: list[tuple[Event, streams.OutgoingRow]] = []
         self.afterwards: list[Callable[[], None]] = []
         self._held: set[str] = set()
+        self._wanted: list[str] = []
+        self._writes: list[streams.Write] = []
         self._ordinals: dict[tuple[UUID, str, str], int] = {}
+
+    @property
+    def connection(self) -> Connection:
+        """The connection of a transaction that has begun. Raises NotBegun."""
+        if self._late or self._writes:
+            raise NotBegun(NotBegun.__doc__)
+        return self._connection
+
+    async def start(self) -> Connection:
+        """Begin where that was put off, write what was put off, and hand over the connection."""
+        if self._late:
+            self._late = False
+            self._begun = self._connection.transaction()
+            await self._begun.start()
+            if self._wanted:
+                await self._lock_now(self._wanted)
+        while self._writes:
+            query, values = self._writes.pop(0)
+            await self._connection.execute(query, *values)
+        return self._connection
 
     # SQL, for store.py ------------------------------------------------------------------------------------------------
     async def fetch(self, query: str, *values: Any) -> list[asyncpg.Record]:
         """All rows."""
-        return await self.connection.fetch(query, *values)
+        return await (await self.start()).fetch(query, *values)
 
     async def fetchrow(self, query: str, *values: Any) -> asyncpg.Record | None:
         """The first row, or None."""
-        return await self.connection.fetchrow(query, *values)
+        return await (await self.start()).fetchrow(query, *values)
 
     async def fetchval(self, query: str, *values: Any) -> Any:
         """The first value of the first row, or None."""
-        return await self.connection.fetchval(query, *values)
+        return await (await self.start()).fetchval(query, *values)
 
     async def execute(self, query: str, *values: Any) -> int:
         """Run a statement; tells how many rows it touched (0 where that has no meaning)."""
-        last = (await self.connection.execute(query, *values)).rpartition(" ")[2]
+        last = (await (await self.start()).execute(query, *values)).rpartition(" ")[2]
         return int(last) if last.isdigit() else 0
 
     async def executemany(self, query: str, values: Sequence[Sequence[Any]]) -> None:
         """Run a statement for each of these values."""
-        await self.connection.executemany(query, values)
+        await (await self.start()).executemany(query, values)
+
+    async def peek(self, query: str, *values: Any) -> asyncpg.Record | None:
+        """The first row of a plain SELECT, before anything is locked: it may be out of date once something is.
+
+        It begins no transaction, so the statement must neither write nor lock.
+        """
+        return await self._connection.fetchrow(query, *values)
+
+    def write(self, query: str, *values: Any) -> None:
+        """Have a statement run whose result nobody needs: with the announcements, or before the next statement.
+
+        Together they may be one single statement, whose parts do not see each other: use it to add rows.
+        """
+        self._writes.append((query, values))
 
     # Locks ------------------------------------------------------------------------------------------------------------
     async def lock(self, *keys: str | UUID) -> None:
@@ -98,21 +124,27 @@ class Transaction:
             return
         if self._held and wanted[0] < max(self._held):
             raise LockOrderBroken(LockOrderBroken.__doc__)
-        await streams.lock_streams(self.connection, keys=wanted)
         self._held.update(wanted)
+        if self._late:
+            self._wanted = sorted({*self._wanted, *wanted})
+        else:
+            await self._lock_now(wanted)
+
+    async def _lock_now(self, keys: Sequence[str]) -> None:
+        await streams.lock_streams(self._connection, keys=keys)
         failpoints.reach("write.locked")
 
     async def lock_person(self, *journey_ids: UUID, also: Sequence[str] = ()) -> None:
         """Lock these journeys and the roots of the persons behind them, for rules that count over a person."""
-        before = await links.roots_of(self.connection, journey_ids)
+        before = await links.roots_of(await self.start(), journey_ids)
         await self.lock(*journey_ids, *before.values(), *also)
         # A merge may have happened while we waited; then the whole transaction is done again.
-        if await links.roots_of(self.connection, journey_ids) != before:
+        if await links.roots_of(await self.start(), journey_ids) != before:
             raise asyncpg.SerializationError("journeys were merged or split meanwhile")
 
     async def members(self, journey_id: UUID) -> list[UUID]:
         """Every journey of the person behind this one, itself among them; the first is the root."""
-        return await links.members_of(self.connection, journey_id)
+        return await links.members_of(await self.start(), journey_id)
 
     # Announcements ----------------------------------------------------------------------------------------------------
     def publish(self, event: Event, *, cause: Envelope | None = None) -> UUID:
@@ -195,13 +227,30 @@ class Transaction:
 
     # Ends -------------------------------------------------------------------------------------------------------------
     async def flush(self) -> None:
-        """Write what was announced. Called by the door, before it commits."""
-        if not self.outgoing:
+        """Write what was announced and what was put off. Called by the door, before it commits."""
+        rows = [row for _, row in self.outgoing]
+        if self._late and len(self._wanted) == 1 and len(self._writes) <= streams.WRITES_AT_ONCE and rows:
+            # Locked, written, announced and committed by one statement.
+            written = await streams.write_at_once(self._connection, key=self._wanted[0], writes=self._writes, rows=rows)
+            self._writes.clear()
+        elif rows or self._writes:
+            connection = await self.start()
+            written = await streams.insert_outbox(connection, rows=rows) if rows else 0
+            failpoints.reach("write.flushed")
+        else:
             return
-        written = await streams.insert_outbox(self.connection, rows=[row for _, row in self.outgoing])
-        if written != len(self.outgoing):
-            raise EventLost(f"{EventLost.__doc__} {written} of {len(self.outgoing)}.")
-        failpoints.reach("write.flushed")
+        if written != len(rows):
+            raise EventLost(f"{EventLost.__doc__} {written} of {len(rows)}.")
+
+    async def commit(self) -> None:
+        """End well. Called by the door."""
+        if self._begun is not None:
+            await self._begun.commit()
+
+    async def roll_back(self) -> None:
+        """End without effect. Called by the door."""
+        if self._begun is not None:
+            await self._begun.rollback()
 
     def handling(self, cause: Envelope | None, *, many: bool = False) -> None:
         """From here on, what is announced follows from this event, or from the one of `many` that is named."""
@@ -211,25 +260,29 @@ class Transaction:
 
 @contextlib.asynccontextmanager
 async def begin(
-    context: Context, *, principal: Principal | None = None, cause: Envelope | None = None
+    context: Context, *, principal: Principal | None = None, cause: Envelope | None = None, late: bool = False
 ) -> AsyncIterator[Transaction]:
-    """Open a transaction; leaving it commits and wakes the relay, an exception rolls all of it back."""
+    """Open a transaction; leaving it commits and wakes the relay, an exception rolls all of it back.
+
+    `late`: it begins with its first statement, and perhaps never needs to (see `Transaction`).
+    """
     async with context.pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
-        transaction = connection.transaction()
-        await transaction.start()
+        tx = Transaction(connection, context, principal=principal, cause=cause, late=True)
         try:
             if context.settings.is_development and isinstance(context.clock, SystemClock):
                 await context.clock.keep_up(connection)
-            tx = Transaction(connection, context, principal=principal, cause=cause)
+                tx.now = context.clock.now()
+            if not late:
+                await tx.start()
             failpoints.reach("write.begun")
             yield tx
             await tx.flush()
         except BaseException:
             # What went wrong is what counts; a connection that cannot roll back is cleared or closed by the pool.
             with contextlib.suppress(Exception):
-                await asyncio.wait_for(transaction.rollback(), timeout=ROLLBACK_SECONDS)
+                await asyncio.wait_for(tx.roll_back(), timeout=ROLLBACK_SECONDS)
             raise
-        await transaction.commit()
+        await tx.commit()
         failpoints.reach("write.committed")
     if tx.outgoing:
         context.notifier.hint()

@@ -9,7 +9,7 @@ import pytest
 from anliegen.events import ContactReceived
 from anliegen.events.builders import build
 from anliegen.kit import Handlers
-from anliegen.kit.transaction import ProjectionPublishes
+from anliegen.kit.mistakes import ProjectionPublishes
 
 
 @pytest.fixture

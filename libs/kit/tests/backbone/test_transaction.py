@@ -8,7 +8,7 @@ import pytest
 
 from anliegen.events import ContactReceived
 from anliegen.events.builders import build
-from anliegen.kit.transaction import EventLost, KeyNotLocked, LockOrderBroken
+from anliegen.kit.mistakes import EventLost, KeyNotLocked, LockOrderBroken
 
 
 def contact(journey: UUID, text: str = "hello") -> ContactReceived:

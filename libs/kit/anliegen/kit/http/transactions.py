@@ -22,7 +22,7 @@ async def open_transaction(request: Request) -> AsyncIterator[Transaction]:
     scope = request.scope
     ended = False
     try:
-        async with begin(doors_of(scope).running, principal=scope.get(PRINCIPAL)) as tx:
+        async with begin(doors_of(scope).running, principal=scope.get(PRINCIPAL), late=True) as tx:
             call = scope.get(IDEMPOTENCY)
             if call is not None:
                 await call.claim(tx)

@@ -1,20 +1,16 @@
 """Accept a contact: whoever it is from, it is identified, threaded, kept, announced and acknowledged."""
 
 from dataclasses import dataclass
+from uuid import UUID
 
-from anliegen.events import (
-    Assurance,
-    ContactReceived,
-    CustomerLearnt,
-    Handle,
-)
+from anliegen.events import Assurance, Channel, ContactReceived, CustomerLearnt, Handle
 from anliegen.kit import Transaction
 from anliegen.kit.telemetry import metrics
 
 from ..domain.contacts import LONGEST_NAME, LONGEST_SUBJECT, Contact, Message, clean, clean_line
-from ..domain.identity import Evidence, anonymous_journey_id, identify
+from ..domain.identity import Evidence, Identity, anonymous_journey_id, identify, journey_id_of
 from ..domain.references import reference_of
-from ..domain.replies import Cause, Reply
+from ..domain.replies import ANSWERED_LATELY, AUTOMATIC_REPLY_EVERY, Cause, Reply
 from ..resources import resources_of
 from ..store import contacts as store
 from ..store import links, outgoing
@@ -34,15 +30,8 @@ async def accept_contact(tx: Transaction, message: Message, evidence: Evidence) 
     """Keep a contact, announce it and queue its acknowledgement. The same message again changes nothing."""
     resources = resources_of(tx)
     identity = identify(evidence)
-    is_new_handle = False
-    if identity.journey_id is not None:
-        journey_id = identity.journey_id
-    elif identity.handle is not None:
-        journey_id, is_new_handle = await store.upsert_handle(
-            tx, secret=resources.settings.identity_key, handle=identity.handle
-        )
-    else:
-        journey_id = anonymous_journey_id(resources.settings.identity_key, message.contact_id)
+    origin = await _find_origin(tx, message, evidence, identity)
+    journey_id = origin.journey_id
     found = await thread.find_thread(tx, message, sender=evidence.sender)
     bounced = await _find_bounced(tx, message)
     # What the issuer vouches for is linked with a journey that is known to be the caller's, never with a claimed one.
@@ -78,26 +67,69 @@ async def accept_contact(tx: Transaction, message: Message, evidence: Evidence) 
         vault_id=message.vault_id,
         noted_by=message.noted_by,
     )
-    if not await store.insert_contact(tx, contact):
+    if not await _keep(tx, contact, message):
         return Accepted(await store.get_contact(tx, contact_id=contact.contact_id), is_new=False)
-    await store.insert_media(
-        tx, contact_id=contact.contact_id, account=contact.account, media=message.media, due=tx.wall
-    )
     received_id = tx.publish(received(contact))
-    if is_new_handle and contact.display_name and identity.handle is not None:
-        tx.publish(learnt(contact, identity.handle, identity.assurance))
+    if origin.new_handle is not None:
+        store.add_handle(tx, handle=origin.new_handle, journey_id=journey_id)
+        if contact.display_name:
+            tx.publish(learnt(contact, origin.new_handle, identity.assurance))
     for other in vouched:
         # Where a person separated these two before, only a person links them again.
         if not await links.has_removed_link(tx, a=min(other, journey_id), b=max(other, journey_id)):
             await link_journeys(tx, contact, other, evidence="verified_by_issuer")
     await acknowledge.acknowledge_contact(
-        tx, contact, cause=Cause(received_id, tx.now, str(received_id)), unanswered=message.unanswered
+        tx,
+        contact,
+        cause=Cause(received_id, tx.now, str(received_id)),
+        unanswered=message.unanswered or origin.unanswered,
     )
     if bounced is not None:
         await fail.fail_reply(tx, bounced, code="bounced")
     # Channels that fell silent unnoticed are what people complain about most; a silence shows in this age.
     metrics.channel_last_received.labels(tx.context.service.name, contact.channel.value).set(tx.wall.timestamp())
     return Accepted(contact, is_new=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Whose journey a contact belongs to. `unanswered`: why an automatic mail would be one too many (a code)."""
+
+    journey_id: UUID
+    new_handle: Handle | None = None
+    unanswered: str | None = None
+
+
+async def _find_origin(tx: Transaction, message: Message, evidence: Evidence, identity: Identity) -> Origin:
+    """Look, before anything is locked, whose contact this is and whether its sender had an automatic mail today."""
+    secret = resources_of(tx).settings.identity_key
+    way = acknowledge.way_of(tx, channel=message.channel, account=message.account, sender=evidence.sender)
+    recipient = way.recipient if way.channel is Channel.EMAIL else None
+    known, answered = await store.peek_sender(
+        tx, handle=identity.handle, recipient=recipient, since=tx.now - AUTOMATIC_REPLY_EVERY
+    )
+    unanswered = ANSWERED_LATELY if answered else None
+    if identity.journey_id is not None:
+        return Origin(identity.journey_id, unanswered=unanswered)
+    if identity.handle is None:
+        return Origin(anonymous_journey_id(secret, message.contact_id), unanswered=unanswered)
+    if known is not None:
+        return Origin(known, unanswered=unanswered)
+    return Origin(journey_id_of(secret, identity.handle, generation=0), identity.handle, unanswered)
+
+
+async def _keep(tx: Transaction, contact: Contact, message: Message) -> bool:
+    """Keep the contact; False where it is there already."""
+    if contact.vault_id is None:
+        # Its id was made for this request, so nobody can have brought it before.
+        store.add_contact(tx, contact)
+        return True
+    if not await store.insert_contact(tx, contact):
+        return False
+    await store.insert_media(
+        tx, contact_id=contact.contact_id, account=contact.account, media=message.media, due=tx.wall
+    )
+    return True
 
 
 async def _find_bounced(tx: Transaction, message: Message) -> Reply | None:

@@ -2,14 +2,13 @@
 
 from uuid import UUID
 
-from anliegen.events import Channel
+from anliegen.events import Channel, Handle
 from anliegen.kit import Transaction
 
 from ..domain.contacts import Contact
 from ..domain.references import status_token
 from ..domain.replies import (
     ACKNOWLEDGEMENT,
-    AUTOMATIC_REPLY_EVERY,
     Cause,
     Reply,
     ReplyState,
@@ -38,20 +37,16 @@ def status_url(tx: Transaction, contact: Contact) -> str:
 async def acknowledge_contact(
     tx: Transaction, contact: Contact, *, cause: Cause, unanswered: str | None = None
 ) -> None:
-    """Queue the acknowledgement of a new contact, or keep why there is none.
+    """Queue the acknowledgement of a new contact, or keep why there is none (`unanswered`).
 
     A form without an address is acknowledged on its status page, which is there at once.
     """
     resources = resources_of(tx)
     if not resources.rules.acknowledges(contact.channel):
         return
-    way = way_to(
-        channel=contact.channel,
-        account=contact.account,
-        sender=contact.sender,
-        mail_account=resources.settings.mail_from,
-    ) or Way(contact.channel, contact.account, None)
-    reason = contact.automatic or unanswered or await _why_not(tx, way)
+    way = way_of(tx, channel=contact.channel, account=contact.account, sender=contact.sender)
+    own = way.channel is Channel.EMAIL and way.recipient in resources.settings.own_addresses
+    reason = contact.automatic or ("own_address" if own else unanswered)
     if reason is not None and contact.channel in {Channel.WEB_FORM, Channel.APP}:
         # The form's own status page says it all the same.
         way, reason = Way(contact.channel, contact.account, None), None
@@ -70,11 +65,17 @@ async def acknowledge_contact(
         sent_at=tx.now if on_page else None,
         cause=cause,
     )
-    if not await outgoing.insert_reply(tx, reply, due=tx.wall):
-        return
+    outgoing.add_reply(tx, reply, due=tx.wall)
     resources.wake.set()
     if on_page:
         announce_sent(tx, reply, provider_id=None)
+
+
+def way_of(tx: Transaction, *, channel: Channel, account: str, sender: Handle | None) -> Way:
+    """Where a contact is acknowledged: an address, or the status page (no recipient)."""
+    mail_account = resources_of(tx).settings.mail_from
+    way = way_to(channel=channel, account=account, sender=sender, mail_account=mail_account)
+    return way or Way(channel, account, None)
 
 
 def _values(tx: Transaction, contact: Contact, way: Way) -> dict[str, str]:
@@ -89,17 +90,3 @@ def _values(tx: Transaction, contact: Contact, way: Way) -> dict[str, str]:
         # Only a mail's own subject comes back: a form must not let anybody send words of theirs to a stranger.
         values["subject_line"] = contact.subject_line.removeprefix("Re: ").removeprefix("AW: ")[:200]
     return values
-
-
-async def _why_not(tx: Transaction, way: Way) -> str | None:
-    """Why this address gets no automatic mail now, as a code."""
-    if way.channel is not Channel.EMAIL or way.recipient is None:
-        return None
-    if way.recipient in resources_of(tx).settings.own_addresses:
-        return "own_address"
-    # Forms of many journeys may name one address at the same moment: only one of them may mail it.
-    await outgoing.lock_recipient(tx, recipient=way.recipient)
-    since = tx.now - AUTOMATIC_REPLY_EVERY
-    if await outgoing.has_automatic_reply(tx, recipient=way.recipient, since=since):
-        return "answered_within_a_day"
-    return None

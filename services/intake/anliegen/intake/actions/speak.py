@@ -6,7 +6,17 @@ from anliegen.events import Channel, ReplyRequested, ReplySent
 from anliegen.kit import Transaction
 
 from ..domain.contacts import Contact
-from ..domain.replies import Cause, Reply, ReplyState, Way, language_for, wait_after, way_to
+from ..domain.replies import (
+    ANSWERED_LATELY,
+    AUTOMATIC_REPLY_EVERY,
+    Cause,
+    Reply,
+    ReplyState,
+    Way,
+    language_for,
+    wait_after,
+    way_to,
+)
 from ..resources import resources_of
 from ..store import contacts as contact_store
 from ..store import outgoing
@@ -99,7 +109,8 @@ async def retry_or_give_up(tx: Transaction, reply: Reply, *, code: str, lasting:
 
 
 async def claim_replies(tx: Transaction, *, limit: int, hold: timedelta) -> list[Reply]:
-    """Take words that are due."""
+    """Take words that are due, but no second automatic mail to an address within a day."""
+    await outgoing.update_repeated(tx, every=AUTOMATIC_REPLY_EVERY, code=ANSWERED_LATELY)
     return await outgoing.claim_due(tx, limit=limit, hold=hold)
 
 

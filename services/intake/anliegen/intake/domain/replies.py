@@ -12,6 +12,8 @@ ACKNOWLEDGEMENT = "acknowledgement"
 LANGUAGES = ("de", "en", "fr", "it")
 AUTOMATIC_REPLY_EVERY = timedelta(hours=24)
 """A sender gets at most one automatic mail in this time, so that two machines never talk to each other."""
+ANSWERED_LATELY = "answered_within_a_day"
+"""Why a sender gets no automatic mail now."""
 WHATSAPP_WINDOW = timedelta(hours=24)
 """After a customer's message the provider takes free text for so long; later only approved templates."""
 _FIRST_WAIT = timedelta(seconds=2)

@@ -50,11 +50,55 @@ async def update_handle_verified(tx: Transaction, *, handle: Handle) -> None:
     )  # fmt: skip
 
 
+async def peek_sender(
+    tx: Transaction, *, handle: Handle | None, recipient: str | None, since: datetime
+) -> tuple[UUID | None, bool]:
+    """Before anything is locked: the journey of a handle, or None where it is new, and whether this address was sent
+    an automatic mail since then."""
+    if handle is None and recipient is None:
+        return None, False
+    row = await tx.peek(
+        """
+        SELECT (SELECT journey_id FROM handles WHERE kind = $1 AND value = $2) AS journey_id,
+               $3::text IS NOT NULL AND EXISTS (
+                   SELECT 1 FROM outgoing_messages WHERE automatic AND recipient = $3 AND created_at > $4
+                   AND channel = 'email' AND state <> 'suppressed') AS answered
+        """,
+        handle.kind.value if handle else None, handle.value if handle else None, recipient, since,
+    )  # fmt: skip
+    assert row is not None
+    return row["journey_id"], row["answered"]
+
+
+def add_handle(tx: Transaction, *, handle: Handle, journey_id: UUID) -> None:
+    """Have a new handle kept; another door that sees it at the same moment derives the same journey."""
+    tx.write(
+        """
+        INSERT INTO handles (kind, value, generation, journey_id, first_seen_at) VALUES ($1, $2, 0, $3, $4)
+        ON CONFLICT DO NOTHING
+        """,
+        handle.kind.value, handle.value, journey_id, tx.now,
+    )  # fmt: skip
+
+
+_INSERT = (
+    f"INSERT INTO contacts ({_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, "
+    "$16, $17, $18, $19, $20, $21, $22, $23, $24)"
+)
+
+
 async def insert_contact(tx: Transaction, contact: Contact) -> bool:
     """Keep a contact; False where it is there already, as after a provider's retry."""
-    inserted = await tx.execute(
-        f"INSERT INTO contacts ({_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, "
-        "$16, $17, $18, $19, $20, $21, $22, $23, $24) ON CONFLICT (contact_id) DO NOTHING",
+    return await tx.execute(f"{_INSERT} ON CONFLICT (contact_id) DO NOTHING", *_values(contact)) == 1
+
+
+def add_contact(tx: Transaction, contact: Contact) -> None:
+    """Have a contact kept whose id is fresh."""
+    tx.write(_INSERT, *_values(contact))
+
+
+def _values(contact: Contact) -> tuple[object, ...]:
+    return (
         contact.contact_id,
         contact.journey_id,
         contact.channel.value,
@@ -79,8 +123,7 @@ async def insert_contact(tx: Transaction, contact: Contact) -> bool:
         contact.vault_id,
         contact.noted_by,
         contact.version,
-    )  # fmt: skip
-    return inserted == 1
+    )
 
 
 async def find_contact(tx: Transaction, *, contact_id: UUID) -> Contact | None:

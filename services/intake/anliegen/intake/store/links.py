@@ -9,12 +9,12 @@ from anliegen.kit import Transaction, links
 
 async def insert_link(tx: Transaction, *, link_id: UUID, a: UUID, b: UUID) -> None:
     """Keep that two journeys are one person's."""
-    await links.record_merge(tx.connection, link_id=link_id, a=a, b=b, made_at=tx.now)
+    await links.record_merge(await tx.start(), link_id=link_id, a=a, b=b, made_at=tx.now)
 
 
 async def update_removed(tx: Transaction, *, link_id: UUID, a: UUID, b: UUID) -> None:
     """Keep that this link was wrong."""
-    await links.record_split(tx.connection, link_id=link_id, a=a, b=b, removed_at=tx.now)
+    await links.record_split(await tx.start(), link_id=link_id, a=a, b=b, removed_at=tx.now)
 
 
 async def find_link(tx: Transaction, *, link_id: UUID) -> asyncpg.Record | None:

@@ -17,16 +17,26 @@ _COLUMNS = """o.reply_id, o.contact_id, o.journey_id, o.case_id, o.task, o.chann
     o.message_id, o.cause_id, o.cause_at, o.correlation"""
 
 
+_INSERT = """
+    INSERT INTO outgoing_messages (reply_id, contact_id, journey_id, case_id, task, channel, account, recipient,
+        template, "values", language, automatic, state, code, due, created_at, sent_at, message_id,
+        cause_id, cause_at, correlation)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
+"""
+
+
 async def insert_reply(tx: Transaction, reply: Reply, *, due: datetime) -> bool:
     """Queue words, or keep why they are not sent; False where the reply is there already."""
-    inserted = await tx.execute(
-        """
-        INSERT INTO outgoing_messages (reply_id, contact_id, journey_id, case_id, task, channel, account, recipient,
-            template, "values", language, automatic, state, code, due, created_at, sent_at, message_id,
-            cause_id, cause_at, correlation)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
-        ON CONFLICT (reply_id) DO NOTHING
-        """,
+    return await tx.execute(f"{_INSERT} ON CONFLICT (reply_id) DO NOTHING", *_values(tx, reply, due)) == 1
+
+
+def add_reply(tx: Transaction, reply: Reply, *, due: datetime) -> None:
+    """Have words queued, or kept why they are not sent, in answer to a contact that is new."""
+    tx.write(_INSERT, *_values(tx, reply, due))
+
+
+def _values(tx: Transaction, reply: Reply, due: datetime) -> tuple[object, ...]:
+    return (
         reply.reply_id,
         reply.contact_id,
         reply.journey_id,
@@ -49,24 +59,27 @@ async def insert_reply(tx: Transaction, reply: Reply, *, due: datetime) -> bool:
         reply.cause.at if reply.cause else None,
         reply.cause.correlation if reply.cause else None,
     )
-    return inserted == 1
 
 
-async def lock_recipient(tx: Transaction, *, recipient: str) -> None:
-    """Let nobody else decide about an automatic mail to this address until the transaction ends."""
-    await tx.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 8))", recipient)
+async def update_repeated(tx: Transaction, *, every: timedelta, code: str) -> int:
+    """Give up automatic mails to addresses that had one within `every`; tells how many.
 
-
-async def has_automatic_reply(tx: Transaction, *, recipient: str, since: datetime) -> bool:
-    """Whether this address was sent an automatic mail since then."""
-    found: bool = await tx.fetchval(
-            """
-            SELECT EXISTS (SELECT 1 FROM outgoing_messages WHERE automatic AND recipient = $1 AND created_at > $2
-                AND channel = 'email' AND state <> 'suppressed')
-            """,
-            recipient, since,
+    Forms of many journeys may name one address at the same moment, and none of them sees the others when it is
+    accepted. Here the first one wins: the one that was sent or taken, else the one that was queued first.
+    """
+    return await tx.execute(
+        """
+        UPDATE outgoing_messages AS mine SET state = 'suppressed', code = $2
+        WHERE state = 'pending' AND automatic AND channel = 'email' AND claimed_until IS NULL AND due <= $1
+          AND EXISTS (SELECT 1 FROM outgoing_messages AS other
+              WHERE other.automatic AND other.recipient = mine.recipient AND other.channel = 'email'
+                AND other.reply_id <> mine.reply_id AND other.state <> 'suppressed'
+                AND other.created_at > mine.created_at - $3::interval
+                AND other.created_at < mine.created_at + $3::interval
+                AND (other.ord < mine.ord OR other.claimed_until IS NOT NULL OR other.state <> 'pending'))
+        """,
+        tx.wall, code, every,
     )  # fmt: skip
-    return found
 
 
 async def claim_due(tx: Transaction, *, limit: int, hold: timedelta) -> list[Reply]:
