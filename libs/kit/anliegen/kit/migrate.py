@@ -60,6 +60,7 @@ async def _grant(connection: asyncpg.Connection, role: str) -> None:
         GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role};
         GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {role};
         REVOKE INSERT, UPDATE, DELETE ON _pogo_migration, _pogo_version FROM {role};
+        REVOKE UPDATE, DELETE ON operator_actions FROM {role};
         """
     )
 

@@ -12,6 +12,7 @@ from . import backoff, failpoints
 from .clock import SystemClock
 from .database import is_passing
 from .ids import derived_event_id
+from .operations import gauges, letters
 from .retry import retry_due_keys
 from .service import Context
 from .telemetry import metrics
@@ -32,8 +33,12 @@ INBOX_DAYS = 35
 async def run(context: Context) -> None:
     """Run for as long as the worker lives."""
     purged_at = time.monotonic()  # never at a start: then there is enough to do
+    measured_at = float("-inf")
     while True:
         busy = await tick(context)
+        if time.monotonic() - measured_at > gauges.EVERY_SECONDS:
+            measured_at = time.monotonic()
+            await gauges.measure(context)
         if time.monotonic() - purged_at > PURGE_EVERY_SECONDS:
             purged_at = time.monotonic()
             await purge(context)
@@ -49,7 +54,6 @@ async def tick(context: Context) -> bool:
         row = await connection.fetchrow(
             """
             SELECT (SELECT min(due) FROM parked_keys WHERE grp = $1) AS due_key,
-                   (SELECT count(*) FROM parked_keys WHERE grp = $1) AS parked,
                    EXISTS (SELECT 1 FROM timers
                            WHERE due_at <= $2 AND (retry_at IS NULL OR retry_at <= $3)) AS due_timer,
                    (SELECT count(*) FROM (SELECT 1 FROM outbox LIMIT 10000) AS first) AS pending,
@@ -59,7 +63,6 @@ async def tick(context: Context) -> bool:
             context.service.name, context.clock.now(), context.clock.wall(),
         )  # fmt: skip
     assert row is not None
-    metrics.parked_keys.labels(context.service.name).set(row["parked"])
     metrics.outbox_pending.labels(context.service.name).set(row["pending"])
     metrics.outbox_oldest_unsent.labels(context.service.name).set(float(row["oldest_unsent"] or 0))
     metrics.pool_in_use.labels(context.service.name, "work").set(context.pool.get_size() - context.pool.get_idle_size())
@@ -158,4 +161,6 @@ async def purge(context: Context) -> None:
                 break
             await asyncio.sleep(0.1)
         while await purge_idempotency_keys(connection):
+            await asyncio.sleep(0.1)
+        while await letters.delete_old_content(connection, limit=PURGE_ROWS):
             await asyncio.sleep(0.1)

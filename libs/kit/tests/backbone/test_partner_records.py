@@ -6,6 +6,8 @@ from anliegen.events import ContactReceived, JourneysMerged
 from anliegen.events.builders import build, envelope_for
 from anliegen.events.codec import encode
 from anliegen.kit import Service
+from anliegen.kit.operations.actions import StillUnreadable, redrive
+from anliegen.kit.operations.journal import Operator
 from anliegen.kit.transaction import ProjectionPublishes
 
 TOPIC = "anliegen.partner.toy"
@@ -103,3 +105,18 @@ async def test_record_at_which_the_service_fails_is_kept_and_blocks_nobody(write
     await write(b"good")
     assert await ledger() == ["good"]
     assert [letter["error_type"] for letter in await dead_letters()] == ["RuntimeError", ProjectionPublishes.__name__]
+
+
+async def test_redriven_record_is_taken_once_today_s_code_has_a_use_for_it(write, toy, begin, ledger, count) -> None:
+    toy.refused.add("odd")
+    await write(b"odd")
+    async with begin() as tx:
+        letter_id = await tx.fetchval("SELECT id FROM dead_letters")
+    with pytest.raises(StillUnreadable, match="of no use"):
+        async with begin() as tx:
+            await redrive(tx, letter_id=letter_id, operator=Operator("anna"))
+    toy.refused.clear()
+    async with begin() as tx:
+        assert (await redrive(tx, letter_id=letter_id, operator=Operator("anna"))).settled_how == "redriven"
+    assert await ledger() == ["odd"]
+    assert await count("parked_events") == await count("inbox") == 0

@@ -17,6 +17,7 @@ NAMES = (
     "event_end_to_end_seconds", "events_processed_total", "events_dead_lettered_total",
     "consumer_last_poll_age_seconds", "outbox_pending", "outbox_oldest_unsent_seconds", "inbox_duplicates_total",
     "webhook_delivery_attempts_total", "db_pool_in_use", "channel_last_received_age_seconds", "parked_keys",
+    "parked_keys_oldest_seconds", "parked_keys_exhausted", "events_parked", "dead_letters_unsettled",
 )  # fmt: skip
 
 

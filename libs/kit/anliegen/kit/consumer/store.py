@@ -11,6 +11,7 @@ import asyncpg
 
 from ..database import Connection
 from ..handlers import AnyDelivery
+from ..telemetry.redaction import message_of
 from .records import Place, Record
 
 
@@ -198,23 +199,31 @@ async def insert_dead_letter(
     attempts: int,
     version: str,
     first_failed_at: datetime | None = None,
-) -> None:
-    """Keep what could not be handled, bytes and all; nothing about it is refused."""
-    await connection.execute(
+) -> int:
+    """Keep what could not be handled, bytes and all; nothing about it is refused. Tells the letter's number."""
+    number: int = await connection.fetchval(
         """
         INSERT INTO dead_letters (grp, key, event_id, type, topic, part, "offset", headers, payload, error_type, error,
                                   attempts, first_failed_at, service_version)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, coalesce($13, clock_timestamp()), $14)
+        RETURNING id
         """,
         group, record.key, event_id, _storable(record.event_type), record.place.topic, record.place.part,
         record.offset, encode_headers(record.headers), record.value, type(problem).__name__,
-        _storable(str(problem))[:2000], attempts, first_failed_at, version,
+        # Whoever sees the list of letters sees this, so it is what a log may say: an error can quote people's words.
+        _storable(message_of(problem))[:2000], attempts, first_failed_at, version,
     )  # fmt: skip
+    return number
 
 
 def encode_headers(headers: Sequence[tuple[str, bytes]]) -> list[list[str]]:
     """Headers as [name, base64] pairs: a header may be binary."""
     return [[_storable(name), base64.b64encode(value or b"").decode()] for name, value in headers]
+
+
+def decode_headers(pairs: Sequence[Sequence[str]] | None) -> tuple[tuple[str, bytes], ...]:
+    """Headers as they were before `encode_headers`."""
+    return tuple((name, base64.b64decode(value)) for name, value in pairs or ())
 
 
 def _storable(text: str) -> str:
@@ -227,7 +236,7 @@ def _record_of(row: Any) -> Record:
         place=Place(row["topic"], row["part"]),
         offset=row["offset"],
         key=row["key"].encode(),
-        headers=tuple((name, base64.b64decode(value)) for name, value in row["headers"]),
+        headers=decode_headers(row["headers"]),
         value=row["payload"],
         timestamp=datetime.min.replace(tzinfo=UTC),
     )

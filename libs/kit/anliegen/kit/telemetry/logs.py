@@ -24,7 +24,8 @@ _NO_FIELDS: Mapping[str, Any] = {}
 _fields: ContextVar[Mapping[str, Any]] = ContextVar("anliegen_log_fields", default=_NO_FIELDS)
 _versions: dict[str, str] = {}
 _ORDER = ("time", "level", "event", "service", "version", "trace_id", "span_id")
-_OWN_IDS = frozenset({*_ORDER, "event_id", "correlation_id", "case_id", "journey_id"})
+# An `actor` is one of the staff who did something by hand: an audit line that does not name them is none.
+_OWN_IDS = frozenset({*_ORDER, "event_id", "correlation_id", "case_id", "journey_id", "actor"})
 _QUIET = {"aiokafka": logging.ERROR, "asyncio": logging.WARNING, "httpx": logging.WARNING, "httpcore": logging.WARNING}
 
 

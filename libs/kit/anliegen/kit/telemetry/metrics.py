@@ -83,6 +83,16 @@ events_processed = Counter("events_processed_total", "Events handled, by result.
 events_dead_lettered = Counter("events_dead_lettered_total", "Events given up on.", ("service",))
 inbox_duplicates = Counter("inbox_duplicates_total", "Deliveries that had been handled before.", ("service",))
 parked_keys = Gauge("parked_keys", "Journeys whose events wait behind one that failed.", ("service",))
+parked_keys_oldest = Gauge(
+    "parked_keys_oldest_seconds", "For how long the longest waiting of them has waited.", ("service",)
+)
+parked_keys_exhausted = Gauge(
+    "parked_keys_exhausted", "Those that failed as often as they may and stay until a person decides.", ("service",)
+)
+events_parked = Gauge("events_parked", "Events that wait behind these journeys, counted to 10,000.", ("service",))
+dead_letters_unsettled = Gauge(
+    "dead_letters_unsettled", "Dead letters that nobody has settled, counted to 10,000.", ("service",)
+)
 
 outbox_published = Counter("outbox_published_total", "Events the relay brought to Kafka.", ("service",))
 outbox_pending = Gauge("outbox_pending", "Events that wait for the relay.", ("service",))
