@@ -9,7 +9,7 @@ SERVICES := $(patsubst %/pyproject.toml,%,$(wildcard services/*/pyproject.toml))
 PROJECTS := $(foreach p,$(LIBRARIES) $(SERVICES),-e $(p))
 
 help: ## list the commands
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 install: $(VENV)/.installed ## make .venv with everything, the command anliegen in .venv/bin
 
@@ -47,7 +47,10 @@ lock: install ## compile the third-party pins again
 docs: install ## write what follows from the code: docs/events.md, docs/openapi.json, parts of the READMEs
 	@$(BIN)/python scripts/docs.py
 
+release-schemas: install ## keep the events' schemas as they are now, for good; part of releasing the product
+	@$(BIN)/python -m anliegen.events.releases
+
 new-service: install ## begin a service: make new-service NAME=parcel-tracing
 	@$(BIN)/python scripts/new_service.py $(NAME)
 
-.PHONY: help install demo test stories check up down bench lock docs new-service
+.PHONY: help install demo test stories check up down bench lock docs release-schemas new-service

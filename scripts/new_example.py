@@ -31,7 +31,7 @@ def main() -> int:
     event_type = parser.parse_args().type
     file = documentation.EXAMPLES / f"{event_type}.json"
     if file.exists():
-        print(f"{file.name} is there already; once released it stays as it is.", file=sys.stderr)
+        print(f"{file.name} is there already.", file=sys.stderr)
         return 1
     try:
         text = begun(event_type)

@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 ALLOWED = {"anliegen", "pydantic", "pydantic_core", "annotated_types", "typing_extensions", "typing_inspection"}
-MODULES = ("", ".builders", ".codec", ".documentation", ".envelope", ".registry", ".schemas", ".topics")
+MODULES = ("", ".builders", ".codec", ".documentation", ".envelope", ".registry", ".releases", ".schemas", ".topics")
 
 
 def test_library_imports_pydantic_and_nothing_else() -> None:

@@ -10,7 +10,8 @@ END = "<!-- end -->"
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 PARTS = ("Why", "What we do", "What it costs")
 COMMANDS = (
-    "help", "install", "demo", "test", "stories", "check", "up", "down", "bench", "lock", "docs", "new-service",
+    "help", "install", "demo", "test", "stories", "check", "up", "down", "bench", "lock", "docs", "release-schemas",
+    "new-service",
 )  # fmt: skip
 
 
