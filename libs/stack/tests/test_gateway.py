@@ -73,7 +73,7 @@ async def gateway() -> AsyncIterator[httpx.AsyncClient]:
     closed = any_free()
     async with (
         _served(SERVICE, service),
-        _served(make_gateway({"helpdesk": service, "gone": closed}), front),
+        _served(make_gateway(lambda: {"helpdesk": service, "gone": closed}), front),
         httpx.AsyncClient(base_url=f"http://127.0.0.1:{front}", timeout=10) as client,
     ):
         yield client

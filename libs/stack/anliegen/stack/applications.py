@@ -18,6 +18,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 from anliegen.stack.errors import StackError
+from anliegen.stack.home import Home
 from anliegen.stack.ports import LOOPBACK, listens
 from anliegen.stack.processes import Processes, ProcessRecord, tail
 
@@ -81,14 +82,13 @@ def programs(
             _work("workers", services, environment, port_for("workers")),
         ]
     told = {**environment, "ANLIEGEN_TRUSTED_PROXIES": LOOPBACK}
-    routes = {name: port_for(f"http-{name}") for name in services}
     return [
         outside,
-        *(_serve(f"http-{name}", [name], told, port) for name, port in routes.items()),
+        *(_serve(f"http-{name}", [name], told, port_for(f"http-{name}")) for name in services),
         *(_work(f"worker-{name}", [name], told, port_for(f"worker-{name}")) for name in services),
         Program(
             "http",
-            _python("anliegen.stack.gateway", f"--port={port_for('http')}", *(f"{n}={p}" for n, p in routes.items())),
+            _python("anliegen.stack.gateway", f"--port={port_for('http')}", f"--routes={Home(home).routes}"),
             told,
             port_for("http"),
         ),
@@ -118,7 +118,7 @@ def ensure(program: Program, processes: Processes, *, say: Callable[[str], None]
     """
     record = processes.running(program.name)
     if record is not None and record.fingerprint == program.fingerprint:
-        if _becomes_ready(program, record, ADOPTED_PATIENCE):
+        if becomes_ready(program, record, ADOPTED_PATIENCE):
             say(f"was running, port {program.port}")
             return record
         say("hangs, is started anew")
@@ -132,7 +132,7 @@ def ensure(program: Program, processes: Processes, *, say: Callable[[str], None]
         fingerprint=program.fingerprint,
     )
     say(f"port {program.port}")
-    if not _becomes_ready(program, record, START_PATIENCE):
+    if not becomes_ready(program, record, START_PATIENCE):
         log = processes.log(program.name)
         what = "does not become ready" if record.process() is not None else "ended while it started"
         raise StackError(f"The process {program.name} {what}. The end of its log ({log}):\n{tail(log)}")
@@ -164,7 +164,8 @@ def _detail(body: bytes) -> str:
         return ""
 
 
-def _becomes_ready(program: Program, record: ProcessRecord, patience: float) -> bool:
+def becomes_ready(program: Program, record: ProcessRecord, patience: float) -> bool:
+    """Whether the program that runs as `record` answers that it is ready, within `patience` seconds."""
     deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
         process = record.process()

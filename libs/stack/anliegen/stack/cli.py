@@ -1,4 +1,4 @@
-"""The commands of the stack: up, down, status, logs, reset, token, clock."""
+"""The commands of the stack: up, down, restart, status, logs, reset, token, clock."""
 
 from __future__ import annotations
 
@@ -70,6 +70,18 @@ def down() -> None:
     with contextlib.closing(reporter()) as heard:
         was_running = lifecycle.down(reporter=heard)
     click.echo("Down. The data stays." if was_running else "Nothing was running.")
+
+
+@click.command()
+@click.argument("services", nargs=-1, metavar="[SERVICE]…")
+@_explained
+def restart(services: tuple[str, ...]) -> None:
+    """Restart services, or all, one after the other; no request fails meanwhile. Needs `up --processes`."""
+    from anliegen.stack.progress import reporter
+    from anliegen.stack.restart import restart as run
+
+    with contextlib.closing(reporter()) as heard:
+        run(services=services or None, reporter=heard)
 
 
 @click.command()
@@ -245,4 +257,4 @@ def _tell(offsets: dict[str, timedelta]) -> None:
         click.echo(f"{service:<24}{now}  {distance}")
 
 
-commands = [up, down, status, logs, reset, token, clock]
+commands = [up, down, restart, status, logs, reset, token, clock]

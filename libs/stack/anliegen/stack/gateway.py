@@ -1,7 +1,8 @@
 """`python -m anliegen.stack.gateway`: one address for services that run in processes of their own.
 
 It passes each request on to the service its path names first, as a gateway in front of a cluster does, in both
-directions as the bytes come: a live stream stays live.
+directions as the bytes come: a live stream stays live. Which port a service has stands in a file that is read again
+whenever it was replaced, so a service's next process takes over from one request to the other.
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -21,6 +23,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from anliegen.stack.ports import LOOPBACK
+from anliegen.stack.routes import Routes
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 # These speak of one connection, not of the message (RFC 9110, section 7.6.1).
@@ -34,8 +37,8 @@ ONE_CONNECTION = frozenset(
 TIMEOUT = httpx.Timeout(10.0, read=None, write=60.0, pool=10.0)
 
 
-def make_gateway(services: Mapping[str, int]) -> Starlette:
-    """The application; `services` gives the port of each service by its name."""
+def make_gateway(routes: Callable[[], Mapping[str, int]]) -> Starlette:
+    """The application; `routes` gives the port of each service by its name, and is asked at every request."""
     limits = httpx.Limits(max_connections=500, max_keepalive_connections=50, keepalive_expiry=30)
     client = httpx.AsyncClient(timeout=TIMEOUT, limits=limits, follow_redirects=False, trust_env=False)
 
@@ -45,12 +48,13 @@ def make_gateway(services: Mapping[str, int]) -> Starlette:
             yield
 
     async def forward(request: Request) -> Response:
-        port = services.get(request.path_params["service"])
+        port = routes().get(request.path_params["service"])
         if port is None:
             return _problem(404, "path_not_found", "Path not found", "There is no service of this name.", request)
         return await _forward(client, request, port)
 
     async def ready(request: Request) -> Response:
+        services = routes()
         answers = await asyncio.gather(*(_is_ready(client, port) for port in services.values()))
         waiting = [name for name, well in zip(services, answers, strict=True) if not well]
         if waiting:
@@ -59,11 +63,12 @@ def make_gateway(services: Mapping[str, int]) -> Starlette:
         return JSONResponse({"status": "ok"})
 
     async def explain(request: Request) -> Response:
-        return await _forward(client, request, next(iter(services.values())))
+        return await _forward(client, request, next(iter(routes().values())))
 
     async def describe(_: Request) -> Response:
         from anliegen.kit.http.openapi import merge
 
+        services = routes()
         found = await asyncio.gather(*(client.get(f"{_address(port)}/openapi.json") for port in services.values()))
         documents = [
             (name.replace("-", "_"), answer.json())
@@ -73,7 +78,7 @@ def make_gateway(services: Mapping[str, int]) -> Starlette:
         return JSONResponse(merge(documents, title="Anliegen", version="1"))
 
     async def index(_: Request) -> Response:
-        listed = {name: {"path": f"/{name}/v1", "port": port} for name, port in services.items()}
+        listed = {name: {"path": f"/{name}/v1", "port": port} for name, port in routes().items()}
         return JSONResponse({"name": "Anliegen", "services": listed, "links": {"openapi": "/openapi.json"}})
 
     return Starlette(
@@ -147,12 +152,11 @@ def _problem(status: int, code: str, title: str, detail: str, request: Request) 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("services", nargs="+", metavar="SERVICE=PORT")
+    parser.add_argument("--routes", type=Path, required=True)
     chosen = parser.parse_args()
-    services = {name: int(port) for name, _, port in (word.partition("=") for word in chosen.services)}
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s (%(name)s)")
     uvicorn.run(
-        make_gateway(services),
+        make_gateway(Routes(chosen.routes)),
         host=LOOPBACK,
         port=chosen.port,
         log_config=None,

@@ -147,6 +147,11 @@ class Home:
         return self.root / "stack.json"
 
     @property
+    def routes(self) -> Path:
+        """Which port the gateway passes each service's requests on to."""
+        return self.root / "routes.json"
+
+    @property
     def files(self) -> Path:
         return self.root / "files"
 

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -71,12 +71,14 @@ def start_kafka(
     topics: Sequence[Topic] = (),
     processes: Processes | None = None,
     ports: Ports | None = None,
+    settings: Mapping[str, str] | None = None,
     progress: Progress | None = None,
 ) -> KafkaServer:
     """Start a broker whose files are all below `data`, wait until it answers, and make the topics that are missing.
 
     A broker that runs there already is taken as it is. `processes` and `ports` keep its record and its ports (without:
-    beside the data). `progress` hears how many of the jars are there. Raises StackError.
+    beside the data). `settings` are added to ours and hold instead of them. `progress` hears how many of the jars are
+    there. Raises StackError.
     """
     data = data.resolve()
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -84,7 +86,7 @@ def start_kafka(
     processes.run.mkdir(mode=0o700, exist_ok=True)
     ports = ports or Ports(data / "ports.json")
     adopted = _adopt(processes, ports)
-    record = adopted or _start(data, processes, ports, progress)
+    record = adopted or _start(data, processes, ports, settings or {}, progress)
     try:
         try:
             return _when_ready(record, topics, processes, data)
@@ -92,7 +94,7 @@ def start_kafka(
             if adopted is None or adopted.process() is not None:
                 raise
             # It was already dying when we took it for alive.
-            return _when_ready(_start(data, processes, ports, progress), topics, processes, data)
+            return _when_ready(_start(data, processes, ports, settings or {}, progress), topics, processes, data)
     except StackError as failed:
         log = processes.log(NAME)
         raise StackError(f"{failed} The end of its log ({log}):\n{tail(log)}") from failed
@@ -165,14 +167,18 @@ async def _make_topics(bootstrap: str, topics: Sequence[Topic], patience: float,
         logger.setLevel(level)
 
 
-def _start(data: Path, processes: Processes, ports: Ports, progress: Progress | None) -> ProcessRecord:
+def _start(
+    data: Path, processes: Processes, ports: Ports, settings: Mapping[str, str], progress: Progress | None
+) -> ProcessRecord:
     java = find_java()
     jars = fetch_jars(progress)
     port, controller_port = ports.choose(NAME), ports.choose(f"{NAME}_controller")
     configured = data / "server.properties"
     logs = data / "logs"
     _format(java, jars, data)
-    configured.write_text(_settings(logs, port, controller_port))
+    # Of two lines of one name Kafka takes the later.
+    added = "".join(f"{name}={value}\n" for name, value in settings.items())
+    configured.write_text(_settings(logs, port, controller_port) + added)
     temporary = data / "tmp"
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(mode=0o700)

@@ -20,6 +20,7 @@ from anliegen.stack.ports import LOOPBACK, Ports
 from anliegen.stack.postgres import PostgresServer, server_at, start_postgres, stop_postgres
 from anliegen.stack.processes import Processes, end
 from anliegen.stack.progress import Reporter, Silent
+from anliegen.stack.routes import write_routes
 from anliegen.stack.stack import Stack
 
 HTTP_PORT = 8400
@@ -66,7 +67,7 @@ def reset(home: Path | None = None, *, reporter: Reporter | None = None) -> None
             _stop(place, reporter or Silent())
         for folder in (place.run, place.logs, place.postgres, place.kafka, place.mailbox, place.files):
             shutil.rmtree(folder, ignore_errors=True)
-        for file in (place.secrets.path, place.ports_file, place.state, place.issuer_key):
+        for file in (place.secrets.path, place.ports_file, place.state, place.routes, place.issuer_key):
             file.unlink(missing_ok=True)
         for lock in (*place.root.glob(".*.lock"), place.root / "lock"):
             lock.unlink(missing_ok=True)
@@ -123,6 +124,8 @@ class _Start:
             wanted = applications.programs(
                 self.services, stack.environment(), self.home.root, chosen.__getitem__, alone=self.alone
             )
+            if self.alone:
+                write_routes(self.home.routes, {name: chosen[f"http-{name}"] for name in self.services})
             self.stop_others({program.name for program in wanted})
             if not all(applications.is_current(program, self.processes) for program in wanted):
                 self.migrate(stack)

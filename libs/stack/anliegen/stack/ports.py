@@ -110,15 +110,21 @@ class Ports:
             if port is not None and port not in others and is_free(port):
                 break
         else:
-            port = any_free()
-            while port in others:
-                port = any_free()
+            port = self.fresh()
         if kept is not None and kept != port:
             self.moved[name] = (kept, port)
         self.keep(name, port)
         return port
 
+    def fresh(self) -> int:
+        """A free port that is kept for no use."""
+        known = set(self.read().values())
+        while (port := any_free()) in known:
+            pass
+        return port
+
     def keep(self, name: str, port: int) -> None:
+        """From now on `name` has this port."""
         known = self.read()
         if known.get(name) != port:
             known[name] = port

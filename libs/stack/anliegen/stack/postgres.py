@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -45,6 +46,9 @@ SETTINGS: dict[str, str] = {
     "log_min_messages": "warning",
     "log_checkpoints": "off",
     "logging_collector": "off",
+    # After a kill every file is brought to disk before recovery begins: here by one call instead of one for each of
+    # about two thousand (0.1 s instead of 6 s where a sync takes 3 ms).
+    **({"recovery_init_sync_method": "syncfs"} if sys.platform == "linux" else {}),
 }
 ENVIRONMENT = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C.UTF-8"}
 

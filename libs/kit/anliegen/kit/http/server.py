@@ -1,7 +1,8 @@
 """Serves an application with uvicorn: one process, uvloop, and an end that loses no request.
 
-On SIGTERM: readiness off → `drain_seconds` for the balancer to notice → no new connections, streams end with a hint to
-come back → what is being answered is finished, `shutdown_seconds` at most → pools close.
+On SIGTERM: readiness off → `drain_seconds` for the balancer to notice, in which every answer ends its connection → no
+new connections, streams end with a hint to come back → what is being answered is finished, `shutdown_seconds` at most
+→ pools close.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ from typing import Any
 
 import structlog
 import uvicorn
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..service import Service
 from ..settings import Settings, load
@@ -56,6 +58,11 @@ class Server(uvicorn.Server):
                 async with asyncio.timeout(1.0):
                     await self._end.wait()
 
+    @property
+    def is_draining(self) -> bool:
+        """Whether the end was asked for, and requests are still taken."""
+        return self._draining is not None
+
     def _doors(self) -> list[Doors]:
         if isinstance(self._given, Gateway):
             return [member.doors for member in self._given.members.values() if member.doors]
@@ -97,10 +104,36 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
+class Parting:
+    """Once the server drains, every answer ends its connection: whoever has more to ask goes to another process.
+
+    A connection that is kept alive until the server closes it may carry a request at that very moment, which would be
+    lost.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+        self.server: Server | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer."""
+        if self.server is None or not self.server.is_draining or scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        async def part(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), (b"connection", b"close")]
+            await send(message)
+
+        await self.app(scope, receive, part)
+
+
 def server_for(app: Any, doors: "Sequence[Doors] | Gateway", *, host: str, port: int, settings: Settings) -> Server:
     """A server that is ready to be awaited: `await server.serve()`."""
+    parting = Parting(app)
     config = uvicorn.Config(
-        app,
+        parting,
         host=host,
         port=port,
         loop="uvloop",
@@ -116,7 +149,8 @@ def server_for(app: Any, doors: "Sequence[Doors] | Gateway", *, host: str, port:
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=settings.trusted_proxies or None,
     )
-    return Server(config, doors, drain_seconds=settings.drain_seconds)
+    parting.server = Server(config, doors, drain_seconds=settings.drain_seconds)
+    return parting.server
 
 
 def serve_services(services: Sequence[Service], *, host: str, port: int) -> None:
