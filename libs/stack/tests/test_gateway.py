@@ -2,6 +2,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
+from pathlib import Path
 
 import httpx
 import pytest
@@ -13,6 +14,7 @@ from starlette.routing import Route
 
 from anliegen.stack.gateway import make_gateway
 from anliegen.stack.ports import any_free
+from anliegen.stack.routes import Routes, write_routes
 
 heard: asyncio.Queue[str] = asyncio.Queue()
 
@@ -118,6 +120,23 @@ async def test_service_that_is_away_is_a_problem_503(gateway: httpx.AsyncClient)
     assert answer.status_code == 503
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["status"] == 503
+
+
+async def test_next_request_goes_where_the_routes_say_by_then(tmp_path: Path) -> None:
+    first, second, front = any_free(), any_free(), any_free()
+    write_routes(tmp_path / "routes.json", {"helpdesk": first})
+    async with (
+        _served(SERVICE, first),
+        _served(Starlette(routes=[Route("/{rest:path}", lambda _: JSONResponse("second"))]), second),
+        _served(make_gateway(Routes(tmp_path / "routes.json")), front),
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{front}", timeout=10) as client,
+    ):
+        assert (await client.get("/helpdesk/v1/x")).json()["path"] == "/helpdesk/v1/x"
+        async with client.stream("GET", "/helpdesk/v1/live") as answer:
+            write_routes(tmp_path / "routes.json", {"helpdesk": second})
+            assert (await client.get("/helpdesk/v1/x")).json() == "second"
+            assert await anext(answer.aiter_raw()) == b"data: first\n\n", "what had begun goes on where it was"
+        assert await heard.get() == "closed"
 
 
 async def test_unknown_service_is_a_problem_404(gateway: httpx.AsyncClient) -> None:

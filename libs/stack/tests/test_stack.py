@@ -25,6 +25,7 @@ from anliegen.stack.errors import StackError
 from anliegen.stack.home import Home
 from anliegen.stack.ports import answers, any_free
 from anliegen.stack.processes import Processes
+from anliegen.stack.restart import restart
 from anliegen.stack.stack import Stack
 from anliegen.stack.status import look
 
@@ -196,8 +197,21 @@ def test_each_service_alone_behind_the_gateway_and_back(stack: Stack, home: Path
     assert _get(f"{alone.http_url}/readyz") == 200
     with urllib.request.urlopen(f"{alone.http_url}/openapi.json", timeout=20) as answer:
         assert any(path.startswith(f"/{ONE[0]}/v1") for path in json.load(answer)["paths"])
+    before = _pids(home)
+    assert restart(home) == ONE
+    after = _pids(home)
+    assert set(after) == names
+    changed = {name for name in names if before[name] != after[name]}
+    assert changed == {f"http-{ONE[0]}", f"worker-{ONE[0]}"}
+    assert _get(f"{alone.http_url}/readyz") == 200
+    lifecycle.up(home, services=ONE, processes=True)
+    assert _pids(home) == after, "what was restarted is what `up` would start"
+    with pytest.raises(StackError, match="no service nobody here"):
+        restart(home, services=["nobody"])
     together = lifecycle.up(home, services=ONE)
     assert set(_pids(home)) == ALL
+    with pytest.raises(StackError, match="--processes"):
+        restart(home)
     assert together.http_url == alone.http_url
 
 

@@ -68,7 +68,8 @@ def draw_faults(*, seed: int, minutes: float, services: Sequence[str]) -> list[F
     """The faults of a run in the order of their time."""
     chance = random.Random(f"faults {seed}")
     kills, others = Deck(KILLS, chance), Deck(OTHERS, chance)
-    workers, doors = Deck(services, chance), Deck([*services, GATEWAY], chance)
+    # What is killed has decks of its own, so that everybody's turn comes.
+    targets = {is_kill: (Deck(services, chance), Deck([*services, GATEWAY], chance)) for is_kill in (True, False)}
     kinds = list(_kinds(minutes, kills, others, chance))
     begin, end = QUIET_START, max(QUIET_START + 1, minutes * 60 - QUIET_END)
     step = (end - begin) / len(kinds)
@@ -79,7 +80,7 @@ def draw_faults(*, seed: int, minutes: float, services: Sequence[str]) -> list[F
             Fault(
                 at=round(begin + step * (place + chance.uniform(0.05, 0.95)), 2),
                 kind=kind,
-                target=_target(kind, workers, doors),
+                target=_target(kind, *targets[kind in KILLS]),
                 seconds=round(chance.uniform(shortest, longest), 2),
                 chance=round(chance.random(), 6),
             )

@@ -163,7 +163,10 @@ def reconcile(ledger: Ledger, evidence: Evidence) -> list[Line]:
 
 def first_appearances(records: Iterable[Record]) -> list[Record]:
     """Each event once, where it came first: a relay may publish what it had published before it was killed."""
-    return list({record.event_id: record for record in reversed(list(records))}.values())[::-1]
+    first: dict[str, Record] = {}
+    for record in records:
+        first.setdefault(record.event_id, record)
+    return list(first.values())
 
 
 def _accepted(ledger: Ledger, evidence: Evidence, records: Sequence[Record]) -> Line:
