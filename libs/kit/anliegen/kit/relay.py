@@ -14,7 +14,7 @@ from aiokafka.partitioner import murmur2
 
 from anliegen.events.envelope import to_headers
 
-from . import database, failpoints, kafka
+from . import backoff, database, failpoints, kafka
 from .fence.reached import Reached
 from .notifier import CHANNEL
 from .service import Context
@@ -143,9 +143,12 @@ class Relay:
         so a failure never lets a later event overtake an earlier one.
         """
         horizon = Horizon()
+        breath = backoff.Breath(few=BATCH // 5)
+        rows: list[Row] = []
         flying: tuple[list[Row], list[asyncio.Future[object]]] | None = None
         try:
             while True:
+                await breath.draw(len(rows))
                 self._woken.clear()
                 rows = await self._fetch(horizon, flying[0] if flying else ())
                 if flying is not None:

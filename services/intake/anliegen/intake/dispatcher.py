@@ -87,7 +87,7 @@ async def _dispatch(context: Context, reply: Reply) -> None:
             await speak.retry_or_give_up(tx, reply, code=trouble.code, lasting=trouble.lasting)
         return
     metrics.webhook_attempts.labels(context.service.name, "sent").inc()
-    async with begin(context) as tx:
+    async with begin(context, late=True) as tx:
         await speak.confirm_sent(tx, reply, provider_id=handed.provider_id, message_id=handed.message_id)
 
 

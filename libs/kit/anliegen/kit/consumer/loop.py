@@ -91,9 +91,11 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
             await asyncio.wait_for(self._kafka.stop(), timeout=5)
 
     async def _loop(self) -> None:
-        attempt = 0
+        attempt, breath, taken = 0, backoff.Breath(few=BATCH // 5), 0
         while True:
+            await breath.draw(taken)
             polled = await self._poll()
+            taken = sum(map(len, polled.values()))
             if self._draining:
                 continue
             self._idle.clear()

@@ -69,6 +69,12 @@ def _way(contact: Contact, *, mail_account: str) -> Way | None:
 async def confirm_sent(tx: Transaction, reply: Reply, *, provider_id: str | None, message_id: str | None) -> None:
     """Note that a channel took the words over, and what the provider said about them meanwhile."""
     await tx.lock(reply.journey_id)
+    if reply.way.channel is Channel.EMAIL and reply.cause is not None:
+        # A mail server says nothing more about it. Noted twice, the announcement has the same id, since it follows
+        # from what the words answer to; so all of it is one statement.
+        outgoing.add_sent(tx, reply_id=reply.reply_id, provider_id=provider_id, message_id=message_id, sent_at=tx.now)
+        announce_sent(tx, reply, provider_id=provider_id)
+        return
     noted = await outgoing.update_sent(
         tx, reply_id=reply.reply_id, provider_id=provider_id, message_id=message_id, sent_at=tx.now
     )

@@ -1,5 +1,7 @@
 """Mail out: SMTP."""
 
+import contextlib
+import time
 from dataclasses import dataclass
 from datetime import datetime
 from email.headerregistry import Address
@@ -14,6 +16,9 @@ from ..settings import IntakeSettings
 from .trouble import SendingFailed
 
 TIMEOUT_SECONDS = 30.0
+KEPT_OPEN = 8
+KEPT_SECONDS = 20.0
+"""How long a connection is kept for the next mail: servers close what is silent for longer than some minutes."""
 _LASTING = range(500, 600)
 
 
@@ -64,30 +69,20 @@ class MailSender(Protocol):
 
 
 class SmtpSender:
-    """Hands mails to the server in the settings, over a connection for each."""
+    """Hands mails to the server in the settings, over connections that stay open for a few seconds' next mail."""
 
     def __init__(self, settings: IntakeSettings) -> None:
         self._settings = settings
+        self._open: list[tuple[aiosmtplib.SMTP, float]] = []
 
     async def send(self, mail: OutgoingMail) -> None:
         """Hand over one mail. Raises SendingFailed."""
-        settings = self._settings
         try:
             message = mail.as_message()
         except ValueError as problem:
             raise SendingFailed("address_not_usable", lasting=True) from problem
         try:
-            await aiosmtplib.send(
-                message,
-                sender=mail.sender,
-                recipients=[mail.recipient],
-                hostname=settings.smtp_host,
-                port=settings.smtp_port,
-                username=settings.smtp_username or None,
-                password=settings.smtp_password.get_secret_value() or None,
-                start_tls=True if settings.smtp_starttls else None,
-                timeout=TIMEOUT_SECONDS,
-            )
+            await self._hand_over(message, mail)
         except aiosmtplib.SMTPRecipientsRefused as problem:
             codes = [refused.code for refused in problem.recipients]
             lasting = all(code in _LASTING for code in codes)
@@ -99,5 +94,42 @@ class SmtpSender:
         except (aiosmtplib.SMTPException, OSError, TimeoutError) as problem:
             raise SendingFailed("mail_server_unreachable", lasting=False) from problem
 
+    async def _hand_over(self, message: EmailMessage, mail: OutgoingMail) -> None:
+        client = await self._connection()
+        try:
+            await client.send_message(message, sender=mail.sender, recipients=[mail.recipient])
+        except BaseException:
+            # Whatever went wrong, the conversation may stand anywhere: nobody goes on with it.
+            client.close()
+            raise
+        if len(self._open) < KEPT_OPEN:
+            self._open.append((client, time.monotonic()))
+        else:
+            client.close()
+
+    async def _connection(self) -> aiosmtplib.SMTP:
+        """One that was used a moment ago and still answers, else a new one."""
+        while self._open:
+            client, used_at = self._open.pop()
+            if time.monotonic() - used_at < KEPT_SECONDS:
+                # A server may have closed it meanwhile. Asked before anything is handed over, that costs nothing.
+                with contextlib.suppress(aiosmtplib.SMTPException, OSError, TimeoutError):
+                    await client.rset()
+                    return client
+            client.close()
+        settings = self._settings
+        client = aiosmtplib.SMTP(
+            hostname=settings.smtp_host,
+            port=settings.smtp_port,
+            username=settings.smtp_username or None,
+            password=settings.smtp_password.get_secret_value() or None,
+            start_tls=True if settings.smtp_starttls else None,
+            timeout=TIMEOUT_SECONDS,
+        )
+        await client.connect()
+        return client
+
     async def close(self) -> None:
-        """Nothing stays open."""
+        """Close what is open."""
+        while self._open:
+            self._open.pop()[0].close()

@@ -138,15 +138,21 @@ async def update_sent(
     tx: Transaction, *, reply_id: UUID, provider_id: str | None, message_id: str | None, sent_at: datetime
 ) -> bool:
     """Note that the channel took it over; False where that was noted before."""
-    touched = await tx.execute(
-        """
-        UPDATE outgoing_messages SET state = 'sent', provider_id = $2, message_id = coalesce($3, message_id),
-            sent_at = $4, claimed_until = NULL, code = NULL
-        WHERE reply_id = $1 AND state = 'pending'
-        """,
-        reply_id, provider_id, message_id, sent_at,
-    )  # fmt: skip
-    return touched == 1
+    return await tx.execute(_SENT, reply_id, provider_id, message_id, sent_at) == 1
+
+
+def add_sent(
+    tx: Transaction, *, reply_id: UUID, provider_id: str | None, message_id: str | None, sent_at: datetime
+) -> None:
+    """Have it noted, with the announcements, that the channel took it over."""
+    tx.write(_SENT, reply_id, provider_id, message_id, sent_at)
+
+
+_SENT = """
+    UPDATE outgoing_messages SET state = 'sent', provider_id = $2, message_id = coalesce($3, message_id),
+        sent_at = $4, claimed_until = NULL, code = NULL
+    WHERE reply_id = $1 AND state = 'pending'
+"""
 
 
 async def update_retry(tx: Transaction, *, reply_id: UUID, code: str, due: datetime) -> None:
