@@ -13,7 +13,7 @@ from pathlib import Path
 
 from anliegen.events import CaseEvent, ReplyRequested, documentation, registry, schemas
 from anliegen.kit.http.app import create_app
-from anliegen.kit.http.openapi import merge
+from anliegen.kit.http.merged import merge
 from anliegen.kit.service import Service, all_services, load_service
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -14,6 +14,8 @@ SCOPES: dict[str, str] = {
     "quarantine:read": "see what could not be parsed",
     "quarantine:write": "have it parsed again, or set it aside",
     "events:write": "announce a partner system's events",
+    "admin:events": "see and settle events that could not be handled, without what stands in them",
+    "admin:payloads": "see what stands in an event that could not be handled, people's words among it",
     "admin:*": "do what administrators do",
 }
 """What each scope lets a caller do. A scope `admin:x` of an administrator's route is granted by `admin:*`."""

@@ -66,7 +66,7 @@ def make_gateway(routes: Callable[[], Mapping[str, int]]) -> Starlette:
         return await _forward(client, request, next(iter(routes().values())))
 
     async def describe(_: Request) -> Response:
-        from anliegen.kit.http.openapi import merge
+        from anliegen.kit.http.merged import merge
 
         services = routes()
         found = await asyncio.gather(*(client.get(f"{_address(port)}/openapi.json") for port in services.values()))

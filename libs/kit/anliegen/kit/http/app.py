@@ -27,6 +27,7 @@ from .keys import KeySource
 from .limits import BodyLimit
 from .observe import Observed
 from .openapi import describe
+from .operations import TAG, operations_router
 from .problems import HANDLERS
 from .public_routes import INFRASTRUCTURE_ROUTES, PUBLIC_ROUTES
 from .rates import Limiter, parse_limit
@@ -63,7 +64,7 @@ def create_app(
         context=given,
     )
     own_lag = LoopLag()
-    routes = [route for router in service.routers for route in router.routes]
+    routes = [route for router in (*service.routers, operations_router(service)) for route in router.routes]
     check_routes(service, routes, public_routes)
     middleware = [
         Middleware(
@@ -78,7 +79,7 @@ def create_app(
         description=service.description,
         version=service.version,
         openapi_url=None,
-        openapi_tags=[{"name": service.name, "description": service.description}],
+        openapi_tags=[{"name": service.name, "description": service.description}, TAG],
         servers=[{"url": "/"}],
         redirect_slashes=False,
         middleware=middleware,

@@ -32,8 +32,8 @@ from .doors import Doors
 from .health import Health
 from .infrastructure import infrastructure_routes
 from .limits import BodyLimit
+from .merged import merge
 from .observe import Observed
-from .openapi import merge
 from .problems import HANDLERS, respond
 from .routing import RouteRefused
 

@@ -1,6 +1,6 @@
 """The description of a service's interface: who may call what, what goes wrong and how that looks."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from fastapi import FastAPI
@@ -138,52 +138,3 @@ def _complete(operation: dict[str, Any], route: Route) -> None:
 
 def _is_default_422(response: Mapping[str, Any] | None) -> bool:
     return response is not None and "HTTPValidationError" in str(response)
-
-
-def merge(documents: Iterable[tuple[str, Mapping[str, Any]]], *, title: str, version: str) -> dict[str, Any]:
-    """One document from those of several services, given by package name; schemas become `Helpdesk.QuestionView`."""
-    merged: dict[str, Any] = {
-        "openapi": "3.1.0",
-        "info": {"title": title, "version": version, "description": DESCRIPTION_OF_ALL.strip()},
-        "servers": [{"url": "/"}],
-        "tags": [],
-        "paths": {},
-        "components": {"schemas": {"Problem": PROBLEM}, "securitySchemes": {}},
-    }
-    taken: set[str] = set()
-    for package, document in documents:
-        merged["openapi"] = document["openapi"]
-        prefix = "".join(word.capitalize() for word in package.split("_"))
-        renamed = _with_prefix(document, prefix)
-        merged["components"]["schemas"].update(renamed["components"]["schemas"])
-        merged["components"]["securitySchemes"].update(renamed["components"].get("securitySchemes", {}))
-        merged["tags"] += renamed.get("tags", [])
-        for path, operations in renamed["paths"].items():
-            for operation in operations.values():
-                if operation["operationId"] in taken:
-                    operation["operationId"] = f"{package}_{operation['operationId']}"
-                taken.add(operation["operationId"])
-            merged["paths"][path] = operations
-    return merged
-
-
-def _with_prefix(document: Mapping[str, Any], prefix: str) -> dict[str, Any]:
-    start = "#/components/schemas/"
-
-    def name_of(name: str) -> str:
-        return name if name == "Problem" else f"{prefix}.{name}"
-
-    def walk(value: Any) -> Any:
-        if isinstance(value, Mapping):
-            return {k: _renamed(v) if k == "$ref" else walk(v) for k, v in value.items()}
-        if isinstance(value, list):
-            return [walk(inner) for inner in value]
-        # A discriminator's mapping names schemas as plain text.
-        return _renamed(value) if isinstance(value, str) and value.startswith(start) else value
-
-    def _renamed(reference: str) -> str:
-        return start + name_of(reference.removeprefix(start)) if reference.startswith(start) else reference
-
-    whole: dict[str, Any] = walk(document)
-    whole["components"]["schemas"] = {name_of(n): s for n, s in whole["components"]["schemas"].items()}
-    return whole

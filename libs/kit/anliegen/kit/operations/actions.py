@@ -1,6 +1,5 @@
 """The commands: redrive or discard a dead letter, try a parked key now, set aside the event that holds it up."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -222,21 +221,22 @@ async def set_aside(tx: Transaction, *, key: str, event_id: UUID, operator: Oper
     group = service.name
     if not service.handlers.projection:
         await tx.lock(key)
-    if await store.lock_parked_key(tx.connection, group=group, key=key) is None:
+    connection = await tx.start()
+    if await store.lock_parked_key(connection, group=group, key=key) is None:
         raise parked.ParkedKeyNotFound
     state = await parked.get_key(tx, group=group, key=key)
-    waiting: Sequence[store.ParkedEvent] = await store.list_parked_events(tx.connection, group=group, key=key, limit=1)
+    waiting = await store.list_parked_events(connection, group=group, key=key, limit=1)
     if not waiting or waiting[0].event_id != event_id:
         raise OldestMoved
     letter_id = await store.insert_dead_letter(
-        tx.connection, group=group, record=waiting[0].record, event_id=event_id,
+        connection, group=group, record=waiting[0].record, event_id=event_id,
         problem=SetAside(f"{SetAside.__doc__} It failed with {state.reason}."),
         attempts=state.attempts, version=service.version, first_failed_at=state.since,
     )  # fmt: skip
-    await store.delete_parked_event(tx.connection, ord_=waiting[0].ord)
-    if not await store.delete_parked_key_when_empty(tx.connection, group=group, key=key):
+    await store.delete_parked_event(connection, ord_=waiting[0].ord)
+    if not await store.delete_parked_key_when_empty(connection, group=group, key=key):
         await store.update_parked_key(
-            tx.connection, group=group, key=key, attempts=0, due=tx.wall, reason="after a dead letter"
+            connection, group=group, key=key, attempts=0, due=tx.wall, reason="after a dead letter"
         )
     letter = await letters.get_letter(tx, letter_id=letter_id)
     await journal.record(tx, operator, did="set aside", about=letter.about)
