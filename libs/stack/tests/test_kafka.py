@@ -79,6 +79,12 @@ def test_running_broker_is_taken_and_gets_new_topics(data: Path) -> None:
     assert _start(data, "facts", "added") == first
 
 
+def test_topic_that_is_cut_into_another_number_of_partitions_is_named(data: Path) -> None:
+    _start(data, "facts")
+    with pytest.raises(StackError, match=r"The topic facts at .* has 3 partitions, the manifest says 5\."):
+        start_kafka(data, topics=[Spec("facts", partitions=5)])
+
+
 async def test_killed_broker_is_started_again_with_everything_acknowledged(data: Path) -> None:
     first = _start(data, "facts")
     await _say(first.bootstrap, "three")

@@ -15,6 +15,10 @@ from .relay import Relay
 from .service import Context, Service, open_context
 from .supervisor import keep_running, supervise
 from .telemetry import logs, metrics
+from .topics import TopicCheck, TopicsDiffer
+
+KAFKA_SECONDS = 2.0
+"""For so long a start waits for Kafka to tell of its topics; then what needs no Kafka begins without it."""
 
 log = structlog.get_logger(__name__)
 
@@ -29,9 +33,9 @@ async def work(
     """Work for these services until `stop` is set or the process is told to end."""
     stop = stop or _stop_on_signal()
     contexts: list[Context] = []
-    lag = LoopLag()
+    lag, topics = LoopLag(), TopicCheck()
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(_work_for(service, contexts), name=service.name) for service in services]
+        tasks = [group.create_task(_work_for(service, contexts, topics), name=service.name) for service in services]
         tasks.append(group.create_task(lag.watch()))
         if metrics_port:
             from .telemetry.worker_port import serve_worker_port
@@ -47,36 +51,46 @@ async def work(
             task.cancel()
 
 
-async def _work_for(service: Service, contexts: list[Context]) -> None:
+async def _work_for(service: Service, contexts: list[Context], topics: TopicCheck) -> None:
     """Everything one service needs, apart from the others: its trouble is its own."""
     logs.bind(service=service.name)
     attempts = 0
     while True:
         try:
             async with open_context(service, part="work") as context:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(topics.wait_until_known(service, context.settings), KAFKA_SECONDS)
                 contexts.append(context)
                 try:
-                    await run_parts(context)
+                    await run_parts(context, topics)
                 finally:
                     contexts.remove(context)
         except asyncio.CancelledError:
             raise
+        except TopicsDiffer as problem:
+            log.error("service_does_not_start", service=service.name, detail=str(problem))
         except Exception as problem:
             log.exception("service_restarts", service=service.name, error=type(problem).__name__)
-            await asyncio.sleep(backoff.delay(attempts))
-            attempts += 1
+        await asyncio.sleep(backoff.delay(attempts))
+        attempts += 1
 
 
-async def run_parts(context: Context) -> None:
+async def run_parts(context: Context, topics: TopicCheck | None = None) -> None:
     """Run the parts of one service until cancelled. They end in the order of the flow: what announces ends last."""
+    topics = topics or TopicCheck()
+
+    async def on_topics(run: Callable[[], Awaitable[None]]) -> None:
+        await topics.wait_until_known(context.service, context.settings)
+        await run()
+
     await wait_for_migrations(context)
     context.health.started = True
     # A counter that is there from the start: an alert on its rise needs something to rise from.
     metrics.events_dead_lettered.labels(context.service.name)
-    relay = asyncio.create_task(keep_running(context.health, "relay", lambda: Relay(context).run()))
+    relay = asyncio.create_task(keep_running(context.health, "relay", lambda: on_topics(Relay(context).run)))
     parts: dict[str, Callable[[], Awaitable[None]]] = {"ticker": lambda: ticker.run(context)}
     if context.service.handlers.topics_under(context.settings):
-        parts["consumer"] = lambda: Consumer(context).run()
+        parts["consumer"] = lambda: on_topics(Consumer(context).run)
     parts |= {name: _built(build, context) for name, build in context.service.parts.items()}
     try:
         await supervise(context.health, parts)

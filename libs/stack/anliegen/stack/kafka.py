@@ -119,7 +119,11 @@ def stop_kafka(data: Path, *, processes: Processes) -> None:
 def make_topics(
     bootstrap: str, topics: Sequence[Topic], *, patience: float, alive: Callable[[], bool] = lambda: True
 ) -> None:
-    """Wait until the broker answers, and create those of the topics that it does not have. Raises StackError."""
+    """Wait until the broker answers, and create those of the topics that it does not have.
+
+    Raises StackError, also where a topic is there and cut into another number of partitions. (The workers look at the
+    rest of its settings when they start: `anliegen.kit.topics`.)
+    """
     run_apart(_make_topics(bootstrap, topics, patience, alive))
 
 
@@ -136,7 +140,14 @@ async def _make_topics(bootstrap: str, topics: Sequence[Topic], patience: float,
             client = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=10_000)
             try:
                 await client.start()
-                known = set(await client.list_topics())
+                known = {found["topic"]: len(found["partitions"]) for found in await client.describe_topics()}
+                for topic in topics:
+                    if (known.get(topic.name) or topic.partitions) != topic.partitions:
+                        raise StackError(
+                            f"The topic {topic.name} at {bootstrap} has {known[topic.name]} partitions, the manifest "
+                            f"says {topic.partitions}. Give topics.toml the number it has; or, where its events are of "
+                            "no use, delete it (`anliegen reset` deletes all data of the embedded Kafka)."
+                        )
                 wanted = [
                     NewTopic(topic.name, topic.partitions, 1, topic_configs=topic.config)
                     for topic in topics

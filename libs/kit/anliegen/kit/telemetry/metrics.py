@@ -99,6 +99,10 @@ outbox_pending = Gauge("outbox_pending", "Events that wait for the relay.", ("se
 outbox_oldest_unsent = Gauge(
     "outbox_oldest_unsent_seconds", "Age of the oldest event that waits for the relay.", ("service",)
 )
+topic_differences = Gauge(
+    "topic_differences", "1 where a topic was not as the manifest says when the worker started.",
+    ("service", "topic", "what"),
+)  # fmt: skip
 timers_fired = Counter("timers_fired_total", "Timers whose time came.", ("service", "kind"))
 pool_in_use = Gauge("db_pool_in_use", "Database connections in use.", ("service", "part"))
 
