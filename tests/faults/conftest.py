@@ -1,0 +1,95 @@
+"""A pipeline of three small services in processes of their own, on a real Kafka and a real PostgreSQL."""
+
+import contextlib
+import os
+from collections.abc import AsyncIterator, Iterator
+
+import asyncpg
+import pytest
+from aiokafka import AIOKafkaConsumer
+from pipeline.children import Nursery, open_nursery
+from pipeline.house import House, caller
+from pipeline.ledger import GROUPS, Ledger
+from pipeline.services import SERVICES, TABLES
+
+from anliegen.events.topics import manifest
+from anliegen.kit.database import connect
+from anliegen.kit.testing.clients import ISSUER, jwks_address
+from anliegen.kit.testing.plugin import IDENTITY_SECRET
+from anliegen.stack.kafka import KafkaServer, start_kafka
+from anliegen.stack.ports import any_free
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The whole matrix takes many minutes: it runs where it is asked for."""
+    if os.environ.get("ANLIEGEN_FAULTS") == "full":
+        return
+    for item in items:
+        if item.get_closest_marker("full"):
+            item.add_marker(pytest.mark.skip(reason="ANLIEGEN_FAULTS=full runs the whole matrix"))
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
+    """A real Kafka of these tests' own, which they may stop and start."""
+    server = start_kafka(tmp_path_factory.mktemp("faults-kafka"), topics=manifest("development"))
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+async def databases(postgres, migrated) -> AsyncIterator[dict[str, asyncpg.Connection]]:
+    """The owner's connection to the database of each service of the pipeline."""
+    async with contextlib.AsyncExitStack() as stack:
+        opened = {}
+        for name, service in SERVICES.items():
+            database = await migrated(service)
+            connection = await stack.enter_async_context(connect(database.owner_address, application="faults"))
+            await connection.execute(TABLES[name])
+            opened[name] = connection
+        yield opened
+
+
+@pytest.fixture(scope="session")
+async def nursery(broker, postgres, tmp_path_factory) -> AsyncIterator[Nursery]:
+    """What bears the processes."""
+    environment = {
+        "ANLIEGEN_ENVIRONMENT": "test",
+        "ANLIEGEN_DATABASE_URL": postgres.server.service_url_template,
+        "ANLIEGEN_KAFKA_BOOTSTRAP": broker.bootstrap,
+        "ANLIEGEN_IDENTITY_SECRET": IDENTITY_SECRET,
+        "ANLIEGEN_OIDC_ISSUER": ISSUER,
+        "ANLIEGEN_OIDC_JWKS_URL": jwks_address(),
+        "ANLIEGEN_FILES_URL": f"file://{tmp_path_factory.mktemp('faults-files')}",
+    }
+    async with open_nursery(tmp_path_factory.mktemp("faults-logs"), environment) as nursery:
+        yield nursery
+
+
+@pytest.fixture(scope="session")
+async def ledger(broker, databases) -> AsyncIterator[Ledger]:
+    """Reads databases and log."""
+    log = AIOKafkaConsumer(bootstrap_servers=broker.bootstrap, auto_offset_reset="none", enable_auto_commit=False)
+    await log.start()
+    try:
+        yield Ledger(databases, log)
+    finally:
+        await log.stop()
+
+
+@pytest.fixture(scope="session")
+async def pipeline(nursery, ledger) -> AsyncIterator[House]:
+    """The house; its processes are started by the first test."""
+    port = any_free()
+    async with caller(port) as client:
+        yield House(nursery, ledger, port, client)
+
+
+@pytest.fixture
+async def house(pipeline: House) -> House:
+    """The pipeline with all its processes at work and nothing on its way."""
+    await pipeline.ensure()
+    await pipeline.ledger.drain()
+    return pipeline
