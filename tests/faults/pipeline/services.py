@@ -21,7 +21,7 @@ TABLES = {
     "fault-door": """
         CREATE TABLE contacts (
             nth bigint GENERATED ALWAYS AS IDENTITY, contact_id uuid NOT NULL, journey_id uuid NOT NULL,
-            number int NOT NULL
+            number int
         );
         CREATE INDEX contacts_journey ON contacts (journey_id)
     """,
@@ -42,12 +42,14 @@ TABLES = {
     """,
 }
 FOLLOW_UP = "fault_follow_up"
+RING, QUICK = "ring", "quick"
+"""Texts that ask for something: a follow-up by the desk; a write of one statement, in which nothing can be counted."""
 
 router = APIRouter(prefix="/fault-door/v1", tags=["fault-door"])
 
 
 class NewContact(BaseModel):
-    """A contact as the ledger knows it. `text` may ask the desk for a follow-up: `ring`."""
+    """A contact as the ledger knows it. `text` may ask for something (`RING`, `QUICK`)."""
 
     contact_id: UUID
     journey_id: UUID
@@ -63,13 +65,15 @@ class NewContact(BaseModel):
 async def take_fault_contact(contact: NewContact, tx: Tx) -> dict[str, int]:
     """Take a contact, number it within its journey, announce it."""
     await tx.lock(contact.journey_id)
-    number = 1 + await tx.fetchval("SELECT count(*) FROM contacts WHERE journey_id = $1", contact.journey_id)
-    await tx.execute(
+    number = None
+    if contact.text != QUICK:
+        number = 1 + await tx.fetchval("SELECT count(*) FROM contacts WHERE journey_id = $1", contact.journey_id)
+    tx.write(
         "INSERT INTO contacts (contact_id, journey_id, number) VALUES ($1, $2, $3)",
         contact.contact_id, contact.journey_id, number,
     )  # fmt: skip
     tx.publish(build(ContactReceived, contact_id=contact.contact_id, journey_id=contact.journey_id, text=contact.text))
-    return {"number": number}
+    return {"number": number or 0}
 
 
 class Thorny(RuntimeError):
@@ -92,7 +96,7 @@ async def open_fault_case(event: ContactReceived, tx: Transaction) -> None:
         event.contact_id, event.journey_id, number, tx.cause.sequence,
     )  # fmt: skip
     tx.publish(_case_event(QuestionOpened, event.contact_id, event.journey_id))
-    if event.text == "ring":
+    if event.text == RING:
         due_at = datetime.now(UTC)
         await tx.set_timer(FOLLOW_UP, key=event.journey_id, subject=event.contact_id, due_at=due_at)
 

@@ -107,16 +107,7 @@ class Relay:
             while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", LEADER_LOCK):
                 await asyncio.sleep(1.0)
             await connection.add_listener(CHANNEL, lambda *_: self._woken.set())
-            self._producer = AIOKafkaProducer(
-                **kafka.client_options(settings),
-                client_id=f"anliegen-{service.name}-relay",
-                acks="all",
-                enable_idempotence=True,
-                compression_type="lz4",
-                max_batch_size=1024 * 1024,
-                max_request_size=2 * 1024 * 1024,
-                linger_ms=0,
-            )
+            self._producer = self._make_producer()
             try:
                 await self._producer.start()
                 self.leads = True
@@ -125,6 +116,23 @@ class Relay:
             finally:
                 self.leads = False
                 await self._stop_producer()
+
+    def _make_producer(self) -> AIOKafkaProducer:
+        return AIOKafkaProducer(
+            **kafka.client_options(self.context.settings),
+            client_id=f"anliegen-{self._service}-relay",
+            acks="all",
+            enable_idempotence=True,
+            compression_type="lz4",
+            max_batch_size=1024 * 1024,
+            max_request_size=2 * 1024 * 1024,
+            linger_ms=0,
+        )
+
+    async def _renew_producer(self) -> None:
+        await self._stop_producer()
+        self._producer = self._make_producer()
+        await self._producer.start()
 
     async def _stop_producer(self) -> None:
         """Before the lock is let go: nothing of this relay's may be on its way once another leads."""
@@ -230,7 +238,9 @@ class Relay:
             if isinstance(result, MessageSizeTooLargeError | RecordListTooLargeError):
                 if len(rows) == 1:
                     raise RowTooLarge(rows[0]) from result
-                # Together they are too large for this topic: one by one, what is too large alone is found, too.
+                # Together they are too large for this topic: one by one, what is too large alone is found, too. The
+                # client has counted the refused batch, so Kafka would refuse all that this producer sends after it.
+                await self._renew_producer()
                 for row in rows:
                     await self._acknowledged([row], await self._send([row]))
                 return

@@ -152,7 +152,12 @@ async def test_a_row_that_kafka_takes_in_no_size_is_set_aside_and_the_others_go_
             return [refused]
         return sends
 
+    async def renew():
+        renewed.append(True)
+
+    renewed: list[bool] = []
     sent.relay._send = refuse_the_second
+    sent.relay._renew_producer = renew
     with pytest.raises(RowTooLarge):
         await asyncio.wait_for(sent.relay._lead(), timeout=10)
     assert await count("dead_letters") == 1
@@ -165,3 +170,4 @@ async def test_a_row_that_kafka_takes_in_no_size_is_set_aside_and_the_others_go_
     leading.cancel()
     await asyncio.gather(leading, return_exceptions=True)
     assert sent.all[-1] == (str(journey), 3)
+    assert renewed == [True], "whoever was refused once is refused everything that comes after"
