@@ -37,9 +37,8 @@ up: install ## start everything on this machine
 down: install ## stop what up or demo started
 	@$(BIN)/anliegen down
 
-bench: install ## measure what is fast
-	@$(BIN)/anliegen up
-	@$(BIN)/python benchmarks/first_journey.py
+bench: install ## measure what is fast, beside bounds and a peer: make bench ONLY=relay,accept
+	@$(BIN)/python -m benchmarks $(if $(ONLY),--only=$(ONLY))
 
 lock: install ## compile the third-party pins again
 	@$(BIN)/python scripts/lock.py

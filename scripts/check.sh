@@ -22,7 +22,7 @@ export MYPYPATH
 
 step style "$bin/ruff" check --quiet .
 step format "$bin/ruff" format --check .
-step types "$bin/mypy" --no-error-summary libs/*/anliegen services/*/anliegen
+step types "$bin/mypy" --no-error-summary libs/*/anliegen services/*/anliegen benchmarks
 step imports "$bin/lint-imports" --no-logo --no-cache
 step house-rules "$bin/pytest" -q --no-header --tb=short tests/architecture
 
