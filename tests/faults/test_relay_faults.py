@@ -7,8 +7,8 @@ import pytest
 from pipeline.house import House, journeys
 from pipeline.ledger import Accepted
 
-MANY = 600
-"""Three journeys with so many contacts each fill more than three of the relay's batches."""
+MANY = 400
+"""Three journeys with so many contacts each fill more than two of the relay's batches."""
 
 
 @pytest.mark.parametrize(

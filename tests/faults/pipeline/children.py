@@ -70,9 +70,9 @@ class Child:
         self.signal(signal.SIGTERM)
         return await self.dies()
 
-    def tail(self, lines: int = 40) -> str:
+    def tail(self, lines: int = 10) -> str:
         """The end of its log."""
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+        return "\n".join(line[:400] for line in self.log.read_text(errors="replace").splitlines()[-lines:])
 
 
 class Nursery:

@@ -142,7 +142,7 @@ class House:
             await self.ledger.drain()
             await self.ledger.reconcile(accepted, since=since, repeats=repeats)
         except AssertionError as wrong:
-            logs = "\n".join(f"--- {role}\n{child.tail(25)}" for role, child in self.at_work.items())
+            logs = "\n".join(f"--- {role}\n{child.tail()}" for role, child in self.at_work.items())
             raise AssertionError(f"{wrong}\n{logs}") from None
 
 
