@@ -31,9 +31,10 @@ from anliegen.events.builders import build
 from anliegen.helpdesk import actions, store
 from anliegen.helpdesk.domain import ContactUnknown, Question, QuestionNotFound, QuestionSettled
 from anliegen.helpdesk.states import Reason, Resolution, State, Wait
-from anliegen.kit import Transaction
+from anliegen.kit import Delivery, Transaction
 from anliegen.kit.clock import FixedClock
 from anliegen.kit.errors import PreconditionFailed
+from anliegen.kit.testing.deliveries import announced
 from anliegen.kit.versions import ANY_VERSION, ExpectedVersion
 
 Begin = Callable[[], AbstractAsyncContextManager[Transaction]]
@@ -293,7 +294,8 @@ async def test_answer_waits_for_the_follow_up_and_is_refused(
 
     async with begin() as tx:
         await tx.lock(question.journey_id)
-        await context.service.handlers.for_(follow_up.event_type, "")[0].call(follow_up, tx)
+        delivery = Delivery(follow_up, announced(follow_up).envelope, b"", "", 0, 0)
+        await context.service.handlers.for_(follow_up.event_type, "")[0].call([delivery], tx)
         waiting = await started(come_second())
     with pytest.raises(PreconditionFailed):
         await waiting

@@ -89,20 +89,20 @@ def concern(tier: int, *, continues: bool = False) -> Decided:
     ("base", "failures", "tier"), [(1, 0, 1), (1, 1, 2), (2, 1, 3), (3, 1, 3), (1, 2, 3), (2, 5, 3), (3, 0, 3)]
 )
 def test_one_failure_raises_and_two_go_to_the_top(base: int, failures: int, tier: int) -> None:
-    suffered = [EarlierFailure(uuid4(), NOW - timedelta(days=n)) for n in range(failures)]
+    suffered = [EarlierFailure(uuid4(), uuid4(), NOW - timedelta(days=n)) for n in range(failures)]
     assert guarded(concern(base), suffered, received_at=NOW, guard=GUARD).concern.tier == tier
 
 
 @pytest.mark.parametrize(("days", "tier"), [(0, 2), (89, 2), (90, 1), (-0.1, 1)])
 def test_window_of_the_guard(days: float, tier: int) -> None:
-    suffered = [EarlierFailure(uuid4(), NOW - timedelta(days=days))]
+    suffered = [EarlierFailure(uuid4(), uuid4(), NOW - timedelta(days=days))]
     assert guarded(concern(1), suffered, received_at=NOW, guard=GUARD).concern.tier == tier
 
 
 @pytest.mark.parametrize(("continues", "tier"), [(False, 1), (True, 2)])
 def test_failure_in_a_case_counts_for_who_comes_back_to_it(continues: bool, tier: int) -> None:
     one = concern(1, continues=continues)
-    suffered = [EarlierFailure(one.case_id, NOW - timedelta(days=1))]
+    suffered = [EarlierFailure(uuid4(), one.case_id, NOW - timedelta(days=1))]
     assert guarded(one, suffered, received_at=NOW, guard=GUARD).concern.tier == tier
 
 

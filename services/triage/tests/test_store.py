@@ -33,8 +33,8 @@ def contact(context: Any, **fields: Any) -> Contact:
 
 async def test_contact_comes_back_as_it_was(tx: Any, context: Any) -> None:
     kept = contact(context, earlier_contact_id=uuid4(), found_by="references")
-    assert await store.insert_contact(tx, kept)
-    assert not await store.insert_contact(tx, kept)
+    assert await store.insert_contacts(tx, [kept])
+    assert not await store.insert_contacts(tx, [kept])
     assert await store.get_contact(tx, contact_id=kept.contact_id) == kept
     assert await store.list_waiting(tx, earlier_contact_id=kept.earlier_contact_id) == [
         (kept.contact_id, kept.journey_id)
@@ -43,9 +43,9 @@ async def test_contact_comes_back_as_it_was(tx: Any, context: Any) -> None:
 
 async def test_concerns_come_back_as_they_were_and_without_words(tx: Any, context: Any) -> None:
     kept = contact(context)
-    await store.insert_contact(tx, kept)
+    await store.insert_contacts(tx, [kept])
     concerns = decide_reading(kept.contact_id, kept.reading.concerns, context.resources["packs"])
-    await store.insert_concerns(tx, contact_id=kept.contact_id, concerns=concerns)
+    await store.insert_concerns(tx, {kept.contact_id: concerns})
     assert await store.list_concerns(tx, contact_id=kept.contact_id) == concerns
     raised = [one.at_tier(3) for one in concerns]
     await store.update_tiers(tx, concerns=raised)

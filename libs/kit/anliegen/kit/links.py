@@ -25,6 +25,14 @@ async def members_of(connection: Connection, journey_id: UUID) -> list[UUID]:
     return [row["id"] for row in rows]
 
 
+async def persons_of(connection: Connection, journey_ids: Iterable[UUID]) -> dict[UUID, list[UUID]]:
+    """For each of these journeys, every journey of the person behind it, sorted."""
+    persons: dict[UUID, list[UUID]] = {}
+    for row in await connection.fetch(_MEMBERS + "SELECT start, id FROM person ORDER BY start, id", list(journey_ids)):
+        persons.setdefault(row["start"], []).append(row["id"])
+    return persons
+
+
 async def roots_of(connection: Connection, journey_ids: Iterable[UUID]) -> dict[UUID, UUID]:
     """The root (the smallest id of the connected journeys) of each of these journeys."""
     rows = await connection.fetch(

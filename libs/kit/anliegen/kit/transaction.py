@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -145,6 +145,10 @@ class Transaction:
     async def members(self, journey_id: UUID) -> list[UUID]:
         """Every journey of the person behind this one, itself among them; the first is the root."""
         return await links.members_of(await self.start(), journey_id)
+
+    async def persons(self, journey_ids: Iterable[UUID]) -> dict[UUID, list[UUID]]:
+        """The members of each of these journeys at once."""
+        return await links.persons_of(await self.start(), journey_ids)
 
     # Announcements ----------------------------------------------------------------------------------------------------
     def publish(self, event: Event, *, cause: Envelope | None = None) -> UUID:

@@ -5,7 +5,7 @@ from uuid import UUID
 from pydantic import TypeAdapter
 
 from anliegen.events import ContactTriaged, ReplyFailed, Task
-from anliegen.kit import Handlers, Timer, Timers, Transaction
+from anliegen.kit import Delivery, Handlers, Timer, Timers, Transaction
 
 from . import actions, store
 from .domain import Contact, Matter
@@ -16,21 +16,27 @@ handlers = Handlers("helpdesk")
 timers = Timers()
 
 
-@handlers.on(ContactTriaged)
-async def take_up_concerns(event: ContactTriaged, tx: Transaction) -> None:
+@handlers.on_many(ContactTriaged)
+async def take_up_concerns(deliveries: list[Delivery[ContactTriaged]], tx: Transaction) -> None:
     """Each concern opens a question or follows one up. Every contact is remembered: agents note questions from any."""
-    contact = Contact(contact_id=event.contact_id, journey_id=event.journey_id, language=event.language)
-    await store.insert_contact(tx, contact=contact)
-    for concern in event.concerns_for(Task.HELPDESK):
-        matter = Matter(
-            contact=contact,
-            intent=concern.intent,
-            priority=concern.priority,
-            tier=concern.tier,
-            came_at=event.decided_at,
-            sentiment=concern.sentiment,
-        )
-        await actions.take_up_matter(tx, concern_id=concern.concern_id, case_id=concern.case_id, matter=matter)
+    contacts = [
+        Contact(contact_id=d.event.contact_id, journey_id=d.event.journey_id, language=d.event.language)
+        for d in deliveries
+    ]
+    await store.insert_contacts(tx, contacts=contacts)
+    for delivery, contact in zip(deliveries, contacts, strict=True):
+        tx.handling(delivery.envelope)
+        event = delivery.event
+        for concern in event.concerns_for(Task.HELPDESK):
+            matter = Matter(
+                contact=contact,
+                intent=concern.intent,
+                priority=concern.priority,
+                tier=concern.tier,
+                came_at=event.decided_at,
+                sentiment=concern.sentiment,
+            )
+            await actions.take_up_matter(tx, concern_id=concern.concern_id, case_id=concern.case_id, matter=matter)
 
 
 @handlers.on(ReplyFailed)

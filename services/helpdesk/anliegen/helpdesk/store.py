@@ -51,11 +51,14 @@ class Filters:
 
 
 # Contacts -------------------------------------------------------------------------------------------------------------
-async def insert_contact(tx: Transaction, *, contact: Contact) -> None:
-    """Remember whose contact this is; one that is known already stays as it is."""
+async def insert_contacts(tx: Transaction, *, contacts: Sequence[Contact]) -> None:
+    """Remember whose contacts these are; one that is known already stays as it is."""
     await tx.execute(
-        "INSERT INTO contacts (contact_id, journey_id, language) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
-        contact.contact_id, contact.journey_id, contact.language,
+        """
+        INSERT INTO contacts (contact_id, journey_id, language)
+        SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[]) ON CONFLICT DO NOTHING
+        """,
+        [one.contact_id for one in contacts], [one.journey_id for one in contacts], [one.language for one in contacts],
     )  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """Door 1: what intake hears, and what it does about it."""
 
 from anliegen.events import CaseEvent, ReplyRequested
-from anliegen.kit import Handlers, Timers, Transaction
+from anliegen.kit import Delivery, Handlers, Timers, Transaction
 
 from .actions import follow, speak
 
@@ -15,7 +15,7 @@ async def queue_reply(event: ReplyRequested, tx: Transaction) -> None:
     await speak.queue_reply(tx, event)
 
 
-@handlers.on(CaseEvent)
-async def follow_case(event: CaseEvent, tx: Transaction) -> None:
-    """A case of any task moved on: the status page shows it, and replies find it."""
-    await follow.follow_case(tx, event)
+@handlers.on_many(CaseEvent)
+async def follow_cases(deliveries: list[Delivery[CaseEvent]], tx: Transaction) -> None:
+    """Cases of any task moved on: the status page shows it, and replies find them."""
+    await follow.follow_cases(tx, deliveries)

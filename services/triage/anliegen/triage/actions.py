@@ -7,10 +7,10 @@ journey of the same person is done by a timer, under that journey's own lock.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from anliegen.events import CaseEvent, ContactReceived, ContactTriaged, ReviewRequested, Task
+from anliegen.events import ContactReceived, ContactTriaged, ReviewRequested, Task, Thread
 from anliegen.kit import Transaction
 from anliegen.kit.versions import ExpectedVersion
 
@@ -49,8 +49,8 @@ def packs_of(tx: Transaction) -> Packs:
 
 
 # Contacts -------------------------------------------------------------------------------------------------------------
-async def read_contact(tx: Transaction, event: ContactReceived) -> None:
-    """Read a contact and act on it: continue its case, decide it, or ask a person to look. The words are not kept."""
+def understand(tx: Transaction, event: ContactReceived) -> Contact:
+    """Read a contact. The words are not kept."""
     classifier: Classifier = tx.context.resources["classifier"]
     language = event.language or FALLBACK_LANGUAGE
     reading = classifier.classify(
@@ -61,7 +61,7 @@ async def read_contact(tx: Transaction, event: ContactReceived) -> None:
         stated_task=None if event.stated_task is Task.UNKNOWN else event.stated_task,
     )
     thread = event.thread
-    contact = Contact(
+    return Contact(
         contact_id=event.contact_id,
         journey_id=event.journey_id,
         channel=event.channel,
@@ -73,15 +73,19 @@ async def read_contact(tx: Transaction, event: ContactReceived) -> None:
         earlier_contact_id=thread.contact_id if thread else None,
         found_by=thread.found_by if thread else None,
     )
-    if not await store.insert_contact(tx, contact):
+
+
+async def take_contact(tx: Transaction, contact: Contact, thread: Thread | None) -> None:
+    """Act on a contact that was read: continue its case, decide it, or ask a person to look."""
+    if not await store.insert_contacts(tx, [contact]):
         return
-    if event.automatic:
+    if contact.status is Status.AUTOMATIC:
         # It leads to no case and no reply; saying so lets everybody see that it was looked at.
         await _decide(tx, contact, [], by=DecidedBy.RULES)
     elif thread and thread.case_id and thread.task and thread.task is not Task.UNKNOWN:
         intent = await store.find_intent_of_case(tx, case_id=thread.case_id)
         cases = [(thread.case_id, thread.task, intent)]
-        concerns = continue_cases(contact.contact_id, reading, cases, thread.found_by, packs_of(tx))
+        concerns = continue_cases(contact.contact_id, contact.reading, cases, thread.found_by, packs_of(tx))
         await _decide(tx, contact, concerns, by=DecidedBy.RULES)
     else:
         await _continue_or_wait(tx, contact)
@@ -96,7 +100,7 @@ async def _continue_or_wait(tx: Transaction, contact: Contact) -> None:
     earlier = await store.find_contact(tx, contact_id=earlier_id)
     if earlier is None or earlier.status in {Status.WAITING, Status.IN_REVIEW}:
         wait = timedelta(seconds=packs_of(tx).routing.wait_for_earlier_seconds)
-        await _set_timer(tx, SETTLE, contact.contact_id, contact.journey_id, after=wait)
+        await set_timer(tx, SETTLE, contact.contact_id, contact.journey_id, after=wait)
     else:
         await _follow(tx, contact, earlier)
 
@@ -137,7 +141,14 @@ async def _settle_alone(tx: Transaction, contact: Contact) -> None:
 
 async def _ask_person(tx: Transaction, contact: Contact, suggestions: Sequence[Decided]) -> None:
     await store.update_contact(tx, replace(contact, status=Status.IN_REVIEW))
-    review = Review(
+    review = review_of(contact, suggestions, at=tx.now)
+    await store.insert_reviews(tx, [review])
+    announce_review(tx, review)
+
+
+def review_of(contact: Contact, suggestions: Sequence[Decided], *, at: datetime) -> Review:
+    """The review that a contact needs."""
+    return Review(
         review_id=review_id_of(contact.contact_id),
         contact_id=contact.contact_id,
         journey_id=contact.journey_id,
@@ -148,21 +159,24 @@ async def _ask_person(tx: Transaction, contact: Contact, suggestions: Sequence[D
         suggestions=tuple(one.concern for one in suggestions),
         other=contact.reading.other,
         status="open",
-        requested_at=tx.now,
+        requested_at=at,
         decided_at=None,
         decided_by=None,
         version=1,
     )
-    await store.insert_review(tx, review)
+
+
+def announce_review(tx: Transaction, review: Review) -> None:
+    """Tell that a person has to look."""
     tx.publish(
         ReviewRequested(
-            journey_id=contact.journey_id,
-            contact_id=contact.contact_id,
+            journey_id=review.journey_id,
+            contact_id=review.contact_id,
             review_id=review.review_id,
-            language=contact.language,
+            language=review.language,
             confidence=review.confidence,
             suggestions=review.suggestions,
-            requested_at=tx.now,
+            requested_at=review.requested_at,
         )
     )
 
@@ -171,20 +185,27 @@ async def _decide(tx: Transaction, contact: Contact, concerns: Sequence[Decided]
     """Count the failures before the contact, keep the decision, announce it, and settle what waited for it."""
     status = contact.status if contact.status is Status.AUTOMATIC else Status.DECIDED
     contact = replace(contact, status=status, decided_by=by, decided_at=tx.now)
-    decided = await _guard(tx, contact, concerns)
+    decided = await guard_concerns(tx, contact, concerns)
     await store.update_contact(tx, contact)
-    await store.insert_concerns(tx, contact_id=contact.contact_id, concerns=decided)
-    _announce(tx, contact, decided)
-    for contact_id, journey_id in await store.list_waiting(tx, earlier_contact_id=contact.contact_id):
+    await store.insert_concerns(tx, {contact.contact_id: decided})
+    announce(tx, contact, decided)
+    followers = await store.list_waiting(tx, earlier_contact_ids=[contact.contact_id])
+    await settle_followers(tx, contact, followers.get(contact.contact_id, ()))
+    return decided
+
+
+async def settle_followers(tx: Transaction, contact: Contact, followers: Sequence[tuple[UUID, UUID]]) -> None:
+    """Go on with the contacts (id, journey) that waited for this one to be understood."""
+    for contact_id, journey_id in followers:
         if journey_id == contact.journey_id:
             await tx.cancel_timer(SETTLE, subject=contact_id)
             await settle_waiting(tx, contact_id=contact_id)
         else:
-            await _set_timer(tx, SETTLE, contact_id, journey_id)
-    return decided
+            await set_timer(tx, SETTLE, contact_id, journey_id)
 
 
-def _announce(tx: Transaction, contact: Contact, decided: Sequence[Decided]) -> None:
+def announce(tx: Transaction, contact: Contact, decided: Sequence[Decided]) -> None:
+    """Tell what a contact is about."""
     assert contact.decided_at is not None
     tx.publish(
         ContactTriaged(
@@ -218,7 +239,8 @@ async def decide_review(
 
 
 # The repeat-failure guard ---------------------------------------------------------------------------------------------
-async def _guard(tx: Transaction, contact: Contact, concerns: Sequence[Decided]) -> list[Decided]:
+async def guard_concerns(tx: Transaction, contact: Contact, concerns: Sequence[Decided]) -> list[Decided]:
+    """The concerns at the tiers that the failures before the contact ask for."""
     guard = packs_of(tx).routing.guard
     failures = await store.list_failures(
         tx,
@@ -229,54 +251,10 @@ async def _guard(tx: Transaction, contact: Contact, concerns: Sequence[Decided])
     return [guarded(one, failures, received_at=contact.received_at, guard=guard) for one in concerns]
 
 
-async def note_failure(tx: Transaction, event: CaseEvent) -> None:
-    """Keep a failure. Topics arrive in any order: a contact that came after it may be decided already, so it is
-    counted again."""
-    failure = event.failure
-    assert failure is not None
-    if not await store.insert_failure(
-        tx, journey_id=event.journey_id, case_id=event.case_id, task=event.task, failure=failure
-    ):
-        return
-    window = timedelta(days=packs_of(tx).routing.guard.window_days)
-    later = await store.list_contacts_after(
-        tx,
-        journey_ids=await tx.members(event.journey_id),
-        since=failure.occurred_at,
-        until=failure.occurred_at + window,
-    )
-    for contact_id, journey_id in later:
-        if journey_id == event.journey_id:
-            await recount_failures(tx, contact_id=contact_id)
-        else:
-            await _set_timer(tx, RECOUNT, contact_id, journey_id)
-
-
-async def recount_person(tx: Transaction, *, journey_ids: Sequence[UUID]) -> None:
-    """Who is one person has changed: count again before every contact that the window still reaches."""
-    window = timedelta(days=packs_of(tx).routing.guard.window_days)
-    members = {member for journey_id in journey_ids for member in await tx.members(journey_id)}
-    recent = await store.list_contacts_after(
-        tx, journey_ids=sorted(members), since=tx.now - window, until=tx.now + timedelta(days=1)
-    )
-    for contact_id, journey_id in recent:
-        await _set_timer(tx, RECOUNT, contact_id, journey_id)
-
-
-async def recount_failures(tx: Transaction, *, contact_id: UUID) -> None:
-    """Count the failures before a decided contact again; where a tier changes, the contact is announced again."""
-    contact = await store.get_contact(tx, contact_id=contact_id)
-    before = await store.list_concerns(tx, contact_id=contact_id)
-    after = await _guard(tx, contact, before)
-    if after != before:
-        await store.update_tiers(tx, concerns=after)
-        await store.update_contact_version(tx, contact_id=contact_id)
-        _announce(tx, contact, after)
-
-
-async def _set_timer(
+async def set_timer(
     tx: Transaction, kind: str, contact_id: UUID, journey_id: UUID, *, after: timedelta = timedelta()
 ) -> None:
+    """Have a contact looked at again, under the lock of its person."""
     # The timer locks its key first and the journey second, so its key is the person's root, which is the smaller.
     root = (await tx.members(journey_id))[0]
     await tx.set_timer(kind, key=root, subject=contact_id, due_at=tx.now + after)
@@ -289,7 +267,7 @@ async def hold_person(tx: Transaction, *, kind: str, contact_id: UUID, held: str
     """
     journey_id = (await store.get_contact(tx, contact_id=contact_id)).journey_id
     if str((await tx.members(journey_id))[0]) < held:
-        await _set_timer(tx, kind, contact_id, journey_id)
+        await set_timer(tx, kind, contact_id, journey_id)
         return False
     await tx.lock_person(journey_id)
     return True

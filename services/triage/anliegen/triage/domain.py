@@ -94,6 +94,7 @@ class Decided:
 class EarlierFailure:
     """Something that went wrong for a person on our side."""
 
+    journey_id: UUID
     case_id: UUID
     occurred_at: datetime
 

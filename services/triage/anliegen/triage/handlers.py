@@ -1,38 +1,38 @@
 """Door 1: what triage hears, and what each brings about."""
 
 from anliegen.events import CaseEvent, ContactReceived, JourneysMerged, JourneysSplit
-from anliegen.kit import Handlers, Timer, Timers, Transaction
+from anliegen.kit import Delivery, Handlers, Timer, Timers, Transaction
 
-from . import actions
+from . import actions, batches, failures
 
 # A contact whose reading fails must not be set aside: its journey waits and an alarm sounds.
 handlers = Handlers("triage", policy="stay")
 timers = Timers()
 
 
-@handlers.on(ContactReceived, over_person=True)
-async def read_contact(event: ContactReceived, tx: Transaction) -> None:
-    """Understand a contact, or ask a person to."""
-    await actions.read_contact(tx, event)
+@handlers.on_many(ContactReceived, over_person=True)
+async def read_contacts(deliveries: list[Delivery[ContactReceived]], tx: Transaction) -> None:
+    """Understand contacts, or ask a person to."""
+    await batches.read_contacts(tx, deliveries)
 
 
 @handlers.on(CaseEvent, over_person=True)
 async def note_failure(event: CaseEvent, tx: Transaction) -> None:
     """Keep count of what went wrong, whichever service says so."""
     if event.failure is not None:
-        await actions.note_failure(tx, event)
+        await failures.note_failure(tx, event)
 
 
 @handlers.on(JourneysMerged)
 async def count_as_one_person(event: JourneysMerged, tx: Transaction) -> None:
     """Count over the person as it is now; the kit has followed the link already."""
-    await actions.recount_person(tx, journey_ids=[event.journey_a, event.journey_b])
+    await failures.recount_person(tx, journey_ids=[event.journey_a, event.journey_b])
 
 
 @handlers.on(JourneysSplit)
 async def count_as_two_persons(event: JourneysSplit, tx: Transaction) -> None:
     """Count for each of the two again, as before they were linked."""
-    await actions.recount_person(tx, journey_ids=[event.journey_a, event.journey_b])
+    await failures.recount_person(tx, journey_ids=[event.journey_a, event.journey_b])
 
 
 @timers.on(actions.SETTLE)
@@ -46,4 +46,4 @@ async def settle_waiting(timer: Timer, tx: Transaction) -> None:
 async def recount_failures(timer: Timer, tx: Transaction) -> None:
     """Count the failures before a contact again, under the lock of its own journey."""
     if await actions.hold_person(tx, kind=timer.kind, contact_id=timer.subject, held=timer.key):
-        await actions.recount_failures(tx, contact_id=timer.subject)
+        await failures.recount_failures(tx, contact_id=timer.subject)

@@ -1,6 +1,6 @@
 """SQL of triage. No words are kept: what was read is codes, and offsets into the contact's text."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -20,20 +20,32 @@ Edge = tuple[datetime, UUID]
 
 
 # Contacts -------------------------------------------------------------------------------------------------------------
-async def insert_contact(tx: Transaction, contact: Contact) -> bool:
-    """Keep a contact; tells whether it was new."""
-    return bool(
-        await tx.execute(
-            """
-            INSERT INTO contacts (contact_id, journey_id, channel, language, received_at, status, earlier_contact_id,
-                                  found_by, reading, pack, decided_by, decided_at)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (contact_id) DO NOTHING
-            """,
-            contact.contact_id, contact.journey_id, contact.channel, contact.language, contact.received_at,
-            contact.status, contact.earlier_contact_id, contact.found_by,
-            _reading.dump_python(contact.reading, mode="json"), contact.pack, contact.decided_by, contact.decided_at,
-        )
-    )  # fmt: skip
+async def insert_contacts(tx: Transaction, contacts: Sequence[Contact]) -> set[UUID]:
+    """Keep contacts; tells which of them were new."""
+    rows = await tx.fetch(
+        """
+        INSERT INTO contacts (contact_id, journey_id, channel, language, received_at, status, earlier_contact_id,
+                              found_by, pack, decided_by, decided_at, reading)
+        SELECT a, b, c, d, e, f, g, h, i, j, k, l::jsonb
+        FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::timestamptz[], $6::text[], $7::uuid[],
+                    $8::text[], $9::text[], $10::text[], $11::timestamptz[], $12::text[])
+             AS given (a, b, c, d, e, f, g, h, i, j, k, l)
+        ON CONFLICT (contact_id) DO NOTHING RETURNING contact_id
+        """,
+        [one.contact_id for one in contacts],
+        [one.journey_id for one in contacts],
+        [one.channel for one in contacts],
+        [one.language for one in contacts],
+        [one.received_at for one in contacts],
+        [one.status for one in contacts],
+        [one.earlier_contact_id for one in contacts],
+        [one.found_by for one in contacts],
+        [one.pack for one in contacts],
+        [one.decided_by for one in contacts],
+        [one.decided_at for one in contacts],
+        [_reading.dump_json(one.reading).decode() for one in contacts],
+    )
+    return {row["contact_id"] for row in rows}
 
 
 async def update_contact(tx: Transaction, contact: Contact) -> None:
@@ -80,16 +92,19 @@ def _contact(row: asyncpg.Record) -> Contact:
     return Contact(**fields)
 
 
-async def list_waiting(tx: Transaction, *, earlier_contact_id: UUID) -> list[tuple[UUID, UUID]]:
-    """The contacts (id, journey) that wait for this one to be understood, in the order they came."""
+async def list_waiting(tx: Transaction, *, earlier_contact_ids: Sequence[UUID]) -> dict[UUID, list[tuple[UUID, UUID]]]:
+    """By earlier contact, those (id, journey) that wait for it to be understood, in the order they came."""
     rows = await tx.fetch(
         """
-        SELECT contact_id, journey_id FROM contacts WHERE earlier_contact_id = $1 AND status = 'waiting'
-        ORDER BY received_at, contact_id
+        SELECT earlier_contact_id, contact_id, journey_id FROM contacts
+        WHERE earlier_contact_id = ANY($1::uuid[]) AND status = 'waiting' ORDER BY received_at, contact_id
         """,
-        earlier_contact_id,
+        earlier_contact_ids,
     )
-    return [(row["contact_id"], row["journey_id"]) for row in rows]
+    waiting: dict[UUID, list[tuple[UUID, UUID]]] = {}
+    for row in rows:
+        waiting.setdefault(row["earlier_contact_id"], []).append((row["contact_id"], row["journey_id"]))
+    return waiting
 
 
 async def list_contacts_after(
@@ -108,10 +123,9 @@ async def list_contacts_after(
 
 
 # Concerns -------------------------------------------------------------------------------------------------------------
-async def insert_concerns(tx: Transaction, *, contact_id: UUID, concerns: Sequence[Decided]) -> None:
-    """Keep the concerns of a contact."""
+async def insert_concerns(tx: Transaction, decided: Mapping[UUID, Sequence[Decided]]) -> None:
+    """Keep the concerns of contacts, given by contact."""
     # The tier stands in its own column, since it is counted again when failures become known later.
-    details = [one.concern.model_dump(mode="json", exclude={"tier"}) for one in concerns]
     await tx.executemany(
         """
         INSERT INTO concerns (concern_id, contact_id, ordinal, task, intent, case_id, continues, base_tier, tier,
@@ -121,9 +135,11 @@ async def insert_concerns(tx: Transaction, *, contact_id: UUID, concerns: Sequen
         [
             (
                 one.concern.concern_id, contact_id, one.concern.ordinal, one.concern.task, one.concern.intent,
-                one.case_id, one.continues, one.base_tier, one.concern.tier, detail,
+                one.case_id, one.continues, one.base_tier, one.concern.tier,
+                one.concern.model_dump(mode="json", exclude={"tier"}),
             )
-            for one, detail in zip(concerns, details, strict=True)
+            for contact_id, concerns in decided.items()
+            for one in concerns
         ],
     )  # fmt: skip
 
@@ -173,12 +189,12 @@ async def list_failures(
     """What went wrong in these journeys between these times."""
     rows = await tx.fetch(
         """
-        SELECT case_id, occurred_at FROM failures
+        SELECT journey_id, case_id, occurred_at FROM failures
         WHERE journey_id = ANY($1::uuid[]) AND occurred_at > $2 AND occurred_at <= $3
         """,
         journey_ids, since, until,
     )  # fmt: skip
-    return [EarlierFailure(row["case_id"], row["occurred_at"]) for row in rows]
+    return [EarlierFailure(row["journey_id"], row["case_id"], row["occurred_at"]) for row in rows]
 
 
 # Reviews --------------------------------------------------------------------------------------------------------------
@@ -189,16 +205,21 @@ _REVIEW = """
 """
 
 
-async def insert_review(tx: Transaction, review: Review) -> None:
-    """Keep a review."""
-    await tx.execute(
+async def insert_reviews(tx: Transaction, reviews: Sequence[Review]) -> None:
+    """Keep reviews."""
+    await tx.executemany(
         """
         INSERT INTO reviews (review_id, contact_id, journey_id, language, channel, priority, confidence, suggestions,
                              other, requested_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
         """,
-        review.review_id, review.contact_id, review.journey_id, review.language, review.channel, review.priority,
-        review.confidence, _concerns.dump_python(review.suggestions, mode="json"), review.other, review.requested_at,
+        [
+            (
+                one.review_id, one.contact_id, one.journey_id, one.language, one.channel, one.priority, one.confidence,
+                _concerns.dump_python(one.suggestions, mode="json"), one.other, one.requested_at,
+            )
+            for one in reviews
+        ],
     )  # fmt: skip
 
 

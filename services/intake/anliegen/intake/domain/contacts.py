@@ -109,6 +109,19 @@ class CaseState:
 
 
 @dataclass(frozen=True, slots=True)
+class CaseMove:
+    """What a task says about a case: the event with the highest `sequence` holds."""
+
+    case_id: UUID
+    contact_id: UUID | None
+    journey_id: UUID
+    task: Task
+    status: CaseStatus
+    sequence: int
+    changed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Earlier:
     """An earlier contact or reply of ours that a message refers to."""
 

@@ -10,7 +10,7 @@ import asyncpg
 from anliegen.events import Assurance, CaseStatus, Channel, ContentReference, Handle, HandleKind, Task, Thread
 from anliegen.kit import Transaction
 
-from ..domain.contacts import CaseState, Contact, ContactNotFound, Earlier, Media
+from ..domain.contacts import CaseMove, CaseState, Contact, ContactNotFound, Earlier, Media
 from ..domain.identity import journey_id_of
 
 _COLUMNS = """contact_id, journey_id, channel, account, reference, received_at, sender_kind, sender_value,
@@ -188,33 +188,30 @@ async def list_cases(tx: Transaction, *, contact_id: UUID) -> list[CaseState]:
     return [CaseState(row["case_id"], Task(row["task"]), CaseStatus(row["status"]), row["changed_at"]) for row in rows]
 
 
-async def upsert_case(
-    tx: Transaction,
-    *,
-    case_id: UUID,
-    contact_id: UUID | None,
-    journey_id: UUID,
-    task: Task,
-    status: CaseStatus,
-    sequence: int,
-    changed_at: datetime,
-) -> None:
-    """Take over what a task says about a case, unless something later is known already.
+async def upsert_cases(tx: Transaction, *, moves: Sequence[CaseMove]) -> None:
+    """Take over what tasks say about cases, each there once, unless something later is known already.
 
-    The contact that raised the case is the one of its first event; a follow-up's contact does not replace it.
+    The contact that raised a case is the one of its first event; a follow-up's contact does not replace it.
     """
     await tx.execute(
         """
         INSERT INTO contact_cases AS known (case_id, contact_id, journey_id, task, status, sequence, changed_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7)
+        SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::bigint[],
+                             $7::timestamptz[])
         ON CONFLICT (case_id) DO UPDATE SET contact_id = coalesce(known.contact_id, excluded.contact_id),
             status = CASE WHEN excluded.sequence > known.sequence THEN excluded.status ELSE known.status END,
             changed_at = CASE WHEN excluded.sequence > known.sequence THEN excluded.changed_at
                               ELSE known.changed_at END,
             sequence = greatest(excluded.sequence, known.sequence)
         """,
-        case_id, contact_id, journey_id, task.value, status.value, sequence, changed_at,
-    )  # fmt: skip
+        [move.case_id for move in moves],
+        [move.contact_id for move in moves],
+        [move.journey_id for move in moves],
+        [move.task.value for move in moves],
+        [move.status.value for move in moves],
+        [move.sequence for move in moves],
+        [move.changed_at for move in moves],
+    )
 
 
 async def insert_media(
