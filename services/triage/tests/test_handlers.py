@@ -267,3 +267,39 @@ async def test_second_delivery_changes_nothing(
     await run_timers()
     assert await dump(context) == before
     assert await published() == announcements
+
+
+async def test_many_at_once_are_decided_as_one_by_one(deliver: Deliver, database: Any, context: Any) -> None:
+    journeys = [uuid4() for _ in range(4)]
+    first = contact(journey_id=journeys[0])
+    things = [
+        failure(journeys[1], at=NOW - timedelta(days=1)),
+        first,
+        contact(UNCLEAR, journey_id=journeys[1]),
+        contact(journey_id=journeys[1]),
+        contact(journey_id=journeys[2], thread=Thread(contact_id=first.contact_id, found_by="reference_in_text")),
+        contact(journey_id=journeys[2]),
+        contact(journey_id=journeys[3], automatic=True),
+        contact(journey_id=journeys[3]),
+        contact(journey_id=journeys[0]),
+        failure(journeys[0], at=NOW - timedelta(hours=2)),
+    ]
+    mail = [announced(thing, at=NOW) for thing in things]
+
+    async def outcome(*, one_by_one: bool) -> Any:
+        await deliver(*mail, one_by_one=one_by_one)
+        tables = await database.snapshot(without=("version",))
+        async with context.pool.acquire() as connection:
+            rows = await connection.fetch("SELECT event_id, key, type, payload FROM outbox ORDER BY event_id")
+        await database.empty()
+        return tables, [dict(row) for row in rows]
+
+    together, apart = await outcome(one_by_one=False), await outcome(one_by_one=True)
+    assert together == apart
+    assert len(together[1]) > len(things) // 2
+
+
+async def test_the_same_contact_twice_in_one_batch_is_decided_once(deliver: Deliver, published: Published) -> None:
+    event = contact()
+    await deliver(event, event)
+    await only(published)

@@ -36,9 +36,8 @@ async def test_contact_comes_back_as_it_was(tx: Any, context: Any) -> None:
     assert await store.insert_contacts(tx, [kept])
     assert not await store.insert_contacts(tx, [kept])
     assert await store.get_contact(tx, contact_id=kept.contact_id) == kept
-    assert await store.list_waiting(tx, earlier_contact_id=kept.earlier_contact_id) == [
-        (kept.contact_id, kept.journey_id)
-    ]
+    waiting = await store.list_waiting(tx, earlier_contact_ids=[uuid4(), kept.earlier_contact_id])
+    assert waiting == {kept.earlier_contact_id: [(kept.contact_id, kept.journey_id)]}
 
 
 async def test_concerns_come_back_as_they_were_and_without_words(tx: Any, context: Any) -> None:
