@@ -3,20 +3,19 @@
 import asyncio
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import asyncpg
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import MessageSizeTooLargeError, RecordListTooLargeError
-from aiokafka.partitioner import murmur2
 
 from anliegen.events.envelope import to_headers
 
 from . import backoff, database, failpoints, kafka
 from .fence.reached import Reached
 from .notifier import CHANNEL
+from .partitions import partition_of
 from .service import Context
 from .settings import address_for
 from .telemetry import metrics
@@ -31,8 +30,7 @@ STOP_SECONDS = 4.0
 LEADER_LOCK = 0x0A11E6E4
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One row of the outbox."""
 
     seq: int
@@ -201,15 +199,14 @@ class Relay:
         if found:
             horizon.look(last=found[-1]["seq"], oldest_xid=found[0]["oldest_xid"], next_xid=found[0]["next_xid"])
         failpoints.reach("relay.fetched")
-        return [Row(*tuple(row)[:6]) for row in found]
+        return [Row._make(tuple(row)[:6]) for row in found]
 
     async def _send(self, rows: Sequence[Row]) -> "list[asyncio.Future[object]]":
         """Hand the rows to the producer, in their order within each partition."""
         partitions = {topic: len(await self._producer.partitions_for(topic)) for topic in {row.topic for row in rows}}
         groups: dict[tuple[str, int], list[Row]] = {}
         for row in rows:
-            # The partitioner that Kafka's own clients use, so that everybody puts a key into the same place.
-            part = (murmur2(row.key.encode()) & 0x7FFFFFFF) % partitions[row.topic]
+            part = partition_of(row.key, partitions[row.topic])
             groups.setdefault((row.topic, part), []).append(row)
         sends = []
         for (topic, part), members in groups.items():
