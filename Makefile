@@ -43,7 +43,7 @@ bench: install ## measure what is fast, beside bounds and a peer: make bench ONL
 lock: install ## compile the third-party pins again
 	@$(BIN)/python scripts/lock.py
 
-docs: install ## write what follows from the code: docs/events.md, docs/openapi.json, parts of the READMEs
+docs: install ## write what follows from the code: schemas, docs/{events.md,asyncapi.json,openapi.json}, parts of READMEs
 	@$(BIN)/python scripts/docs.py
 
 release-schemas: install ## keep the events' schemas as they are now, for good; part of releasing the product

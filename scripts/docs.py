@@ -1,4 +1,4 @@
-"""Write what follows from the code: the events' schemas, docs/events.md, docs/openapi.json, parts of the READMEs.
+"""Write what follows from the code: schemas, docs/events.md, docs/asyncapi.json, docs/openapi.json, parts of READMEs.
 
 `make docs` runs it; `--check` writes nothing and fails where something is out of date.
 """
@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from anliegen.events import CaseEvent, ReplyRequested, documentation, registry, schemas
+from anliegen.events import CaseEvent, ReplyRequested, asyncapi, documentation, registry, schemas
 from anliegen.kit.http.app import create_app
 from anliegen.kit.http.merged import merge
 from anliegen.kit.service import Service, all_services, load_service
@@ -36,6 +36,12 @@ def consumers_of(services: list[Service]) -> dict[str, list[str]]:
         ]
         for cls in registry.classes_in("anliegen.events")
     }
+
+
+def events_document(services: list[Service]) -> str:
+    """The events of all services, and who hears them, as one AsyncAPI document."""
+    readers = [service.name for service in services if service.handlers.take_partner_records is not None]
+    return json.dumps(asyncapi.document(consumers_of(services), readers), indent=1, ensure_ascii=False) + "\n"
 
 
 def openapi(services: list[Service]) -> str:
@@ -115,7 +121,8 @@ def main() -> int:
             print(f"No example of {kind}. Begin one: .venv/bin/python scripts/new_example.py {kind}", file=sys.stderr)
         return 1
     result |= documentation.main(arguments, consumers=consumers_of(services))
-    wanted = dict([(ROOT / "docs" / "openapi.json", openapi(services)), *map(readme_of, services)])
+    documents = {"openapi.json": openapi(services), "asyncapi.json": events_document(services)}
+    wanted = dict([*((ROOT / "docs" / name, text) for name, text in documents.items()), *map(readme_of, services)])
     for path, text in wanted.items():
         if not text or (path.is_file() and path.read_text("utf-8") == text):
             continue

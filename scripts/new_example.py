@@ -7,6 +7,7 @@ happened.
 import argparse
 import json
 import sys
+from dataclasses import replace
 
 from anliegen.events import codec, documentation, registry
 from anliegen.events.builders import build, envelope_for
@@ -18,6 +19,7 @@ def begun(event_type: str) -> str:
         if cls.event_type == event_type:
             event = build(cls)
             envelope = envelope_for(event)
+            envelope = replace(envelope, correlationid=str(envelope.id))
             data = json.loads(codec.encode(event))
             record = {"headers": envelope.attributes(), "key": envelope.key, "data": data}
             return json.dumps(record, indent=2, ensure_ascii=False) + "\n"

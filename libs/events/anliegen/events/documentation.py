@@ -24,6 +24,29 @@ PAGE = REPOSITORY / "docs" / "events.md"
 EXAMPLES = LIBRARY / "examples"
 HEARD_BY = "Heard by: "
 
+HEADERS = {
+    "ce_specversion": "`1.0`",
+    "ce_id": "the event's id, a UUID; a repetition has the same one, so a reader that has seen it leaves it",
+    "ce_source": "the service that announces it: `/anliegen/<service>`",
+    "ce_type": "what happened, with its version: `intake.contact_received.v1`",
+    "ce_subject": "what it is about: a case, else a contact, else the key",
+    "ce_time": "when it happened, in UTC",
+    "content-type": "`application/json`",
+    "ce_dataschema": "the `$id` of its JSON Schema, a name of the form `urn:anliegen:schema:<type>`; "
+    "the schemas lie in `libs/events/schemas`",
+    "ce_partitionkey": "the record's key",
+    "ce_sequence": "counts up by one within the key and the service, so a gap shows",
+    "ce_correlationid": "the contact or request that began it all",
+    "ce_causationid": "the event that caused this one",
+    "traceparent": "the trace it belongs to ([W3C](https://www.w3.org/TR/trace-context/))",
+    "tracestate": "the trace it belongs to ([W3C](https://www.w3.org/TR/trace-context/))",
+}
+"""What each header of an event says."""
+
+_HEADER_TABLE = "\n".join(
+    ["| header | says |", "|---|---|", *(f"| `{name}` | {says} |" for name, says in HEADERS.items())]
+)
+
 _INTRODUCTION = f"""\
 # Events
 
@@ -34,22 +57,7 @@ An event is a fact: it is named in the past tense, is never changed, and is anno
 as a [CloudEvent](https://cloudevents.io) in binary mode: the record's value is the data as JSON (at most
 {LARGEST_PAYLOAD // 1024} KiB), its key keeps everything about one journey in order, and its headers say what it is:
 
-| header | says |
-|---|---|
-| `ce_specversion` | `1.0` |
-| `ce_id` | the event's id, a UUID; a repetition has the same one, so a reader that has seen it leaves it |
-| `ce_source` | the service that announces it: `/anliegen/<service>` |
-| `ce_type` | what happened, with its version: `intake.contact_received.v1` |
-| `ce_subject` | what it is about: a case, else a contact, else the key |
-| `ce_time` | when it happened, in UTC |
-| `content-type` | `application/json` |
-| `ce_dataschema` | the `$id` of its JSON Schema, a name of the form `urn:anliegen:schema:<type>`; the schemas lie in \
-`libs/events/schemas` |
-| `ce_partitionkey` | the record's key |
-| `ce_sequence` | counts up by one within the key and the service, so a gap shows |
-| `ce_correlationid` | the contact or request that began it all |
-| `ce_causationid` | the event that caused this one |
-| `traceparent`, `tracestate` | the trace it belongs to ([W3C](https://www.w3.org/TR/trace-context/)) |
+{_HEADER_TABLE}
 
 What a reader has to bear with:
 - **New fields.** A version may gain optional fields: ignore what you do not know. Anything else is a new version,
