@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -18,6 +19,7 @@ from anliegen.intake.clients import GraphSender, OutgoingText, SendingFailed
 from anliegen.intake.clients.whatsapp import cut
 from anliegen.intake.resources import resources_of
 from anliegen.kit import Context
+from anliegen.kit import begin as begin_in
 from anliegen.kit.testing.clients import TestClient
 
 Read = Callable[[str], bytes]
@@ -79,6 +81,28 @@ async def test_a_crash_between_sending_and_noting_sends_the_same_mail_again(
     first, second = mailbox.mails
     assert first["Message-ID"] == second["Message-ID"]
     assert len(await published(ReplySent)) == 1
+
+
+async def test_a_worker_that_comes_back_goes_on_with_what_it_had_taken_and_with_nobody_elses(
+    client: TestClient, context: Context, mailbox: Any, published: Published
+) -> None:
+    for number in range(2):
+        sender = {"kind": "email", "value": f"anna{number}@post.example"}
+        await client.anonymous.post("/intake/v1/contacts", json={**MAILED, "sender": sender})
+    elsewhere = replace(context, settings=context.settings.model_copy(update={"worker_slot": "1"}))
+    for who in (context, elsewhere):
+        async with begin_in(who) as tx:
+            assert len(await speak.claim_replies(tx, limit=1, hold=dispatcher.HOLD)) == 1
+    running = asyncio.create_task(dispatcher.run(context))
+    try:
+        async with asyncio.timeout(10):
+            while not await published(ReplySent):
+                await asyncio.sleep(0.02)
+    finally:
+        running.cancel()
+        await asyncio.wait({running})
+    assert len(mailbox.mails) == 1
+    assert await dispatcher.dispatch_due(context) == 0
 
 
 async def test_two_dispatchers_send_once(client: TestClient, context: Context, mailbox: Any) -> None:

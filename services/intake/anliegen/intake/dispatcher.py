@@ -1,7 +1,7 @@
 """The dispatcher: takes words that are due, hands them to their channel outside any transaction, notes what became.
 
-If the process ends between handing over and noting, the words are handed over again, with the same Message-ID or the
-same `biz_opaque_callback_data`; channels have nothing better to offer.
+If the process ends between handing over and noting, the words are handed over again as soon as it is back, with the
+same Message-ID or the same `biz_opaque_callback_data`; channels have nothing better to offer.
 """
 
 import asyncio
@@ -45,6 +45,9 @@ async def run(context: Context) -> None:
     async with connect(address, application="anliegen intake dispatcher") as listening:
         # Every new contact is announced, so the relay's hint is ours, too; it costs the writer nothing more.
         await listening.add_listener(CHANNEL, lambda *_: wake.set())
+        async with begin(context) as tx:
+            # Its own slot's alone: what another worker has taken is on its way.
+            await speak.release_claims(tx)
         while not listening.is_closed():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(wake.wait(), LOOK_EVERY)

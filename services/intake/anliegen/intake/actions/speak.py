@@ -117,7 +117,15 @@ async def retry_or_give_up(tx: Transaction, reply: Reply, *, code: str, lasting:
 async def claim_replies(tx: Transaction, *, limit: int, hold: timedelta) -> list[Reply]:
     """Take words that are due, but no second automatic mail to an address within a day."""
     await outgoing.update_repeated(tx, every=AUTOMATIC_REPLY_EVERY, code=ANSWERED_LATELY)
-    return await outgoing.claim_due(tx, limit=limit, hold=hold)
+    return await outgoing.claim_due(tx, by=tx.context.settings.worker_slot, limit=limit, hold=hold)
+
+
+async def release_claims(tx: Transaction) -> int:
+    """Put back what this worker had taken before it was started again; tells how many.
+
+    They may have been handed over already: then they are again, recognisable as the same.
+    """
+    return await outgoing.release_claims(tx, by=tx.context.settings.worker_slot)
 
 
 async def keep_status(tx: Transaction, *, provider_id: str, status: str, code: str | None) -> None:

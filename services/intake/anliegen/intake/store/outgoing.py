@@ -82,10 +82,11 @@ async def update_repeated(tx: Transaction, *, every: timedelta, code: str) -> in
     )  # fmt: skip
 
 
-async def claim_due(tx: Transaction, *, limit: int, hold: timedelta) -> list[Reply]:
+async def claim_due(tx: Transaction, *, by: str, limit: int, hold: timedelta) -> list[Reply]:
     """Take what is due, at most one per recipient and only its oldest, so that words arrive in their order.
 
-    A claim ends by itself after `hold`: a process that died in between leaves nothing behind for ever.
+    A claim ends by itself after `hold`: a process that died in between and never comes back leaves nothing behind for
+    ever. `by` is the slot of the worker.
     """
     rows = await tx.fetch(
         f"""
@@ -96,7 +97,7 @@ async def claim_due(tx: Transaction, *, limit: int, hold: timedelta) -> list[Rep
                   AND other.channel = mine.channel AND other.recipient = mine.recipient AND other.ord < mine.ord)
             ORDER BY due LIMIT $2 FOR UPDATE SKIP LOCKED
         ), claimed AS (
-            UPDATE outgoing_messages AS o SET attempts = attempts + 1, claimed_until = $3
+            UPDATE outgoing_messages AS o SET attempts = attempts + 1, claimed_until = $3, claimed_by = $4
             FROM due WHERE o.reply_id = due.reply_id RETURNING {_COLUMNS}
         )
         SELECT o.*, c.message_id AS in_reply_to, c.message_refs,
@@ -105,9 +106,18 @@ async def claim_due(tx: Transaction, *, limit: int, hold: timedelta) -> list[Rep
             AS last_heard_at
         FROM claimed AS o LEFT JOIN contacts AS c ON c.contact_id = o.contact_id
         """,
-        tx.wall, limit, tx.wall + hold,
+        tx.wall, limit, tx.wall + hold, by,
     )  # fmt: skip
     return [_reply(row) for row in rows]
+
+
+async def release_claims(tx: Transaction, *, by: str) -> int:
+    """End the claims of a worker that is not at work; tells how many."""
+    return await tx.execute(
+        "UPDATE outgoing_messages SET claimed_until = $2 WHERE state = 'pending' AND claimed_by = $1 "
+        "AND claimed_until > $2",
+        by, tx.wall,
+    )  # fmt: skip
 
 
 async def find_reply(tx: Transaction, *, reply_id: UUID) -> Reply | None:
