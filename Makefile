@@ -40,6 +40,10 @@ down: install ## stop what up or demo started
 bench: install ## measure what is fast, beside bounds and a peer: make bench ONLY=relay,accept
 	@$(BIN)/python -m benchmarks $(if $(ONLY),--only=$(ONLY))
 
+chaos: install ## break everything under load, then reconcile: make chaos MINUTES=20 SEED=1 RATE=50 REPORT=report.json
+	@PYTHONPATH=tests/faults $(BIN)/python -m chaos --minutes $(or $(MINUTES),2) --seed $(or $(SEED),1) \
+		--rate $(or $(RATE),50) $(if $(REPORT),--report $(REPORT))
+
 lock: install ## compile the third-party pins again
 	@$(BIN)/python scripts/lock.py
 
@@ -52,4 +56,4 @@ release-schemas: install ## keep the events' schemas as they are now, for good; 
 new-service: install ## begin a service: make new-service NAME=parcel-tracing
 	@$(BIN)/python scripts/new_service.py $(NAME)
 
-.PHONY: help install demo test stories check up down bench lock docs release-schemas new-service
+.PHONY: help install demo test stories check up down bench chaos lock docs release-schemas new-service

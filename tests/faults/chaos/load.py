@@ -73,6 +73,7 @@ class Load:
         self._queues: dict[int, deque[Contact]] = defaultdict(deque)
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._seen = 0
+        self._ended = False
         self._client: httpx.AsyncClient
 
     async def run(self) -> None:
@@ -87,6 +88,8 @@ class Load:
             async with asyncio.TaskGroup() as group:
                 for contact in self.contacts:
                     await asyncio.sleep(max(0.0, begun + contact.number / self.rate - loop.time()))
+                    if self._ended:
+                        break
                     # One person's contacts come one after the other, or there would be no order to keep.
                     queue = self._queues[contact.person.number]
                     queue.append(contact)
@@ -95,6 +98,10 @@ class Load:
             watch.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await watch
+
+    def end(self) -> None:
+        """Bring no further contacts; those that were begun are brought to their end."""
+        self._ended = True
 
     async def _serve(self, queue: deque[Contact]) -> None:
         while queue:

@@ -3,12 +3,14 @@
 import asyncio
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import asyncpg
 from aiokafka.errors import KafkaError
+
+from anliegen.stack.postgres import PostgresServer
 
 from . import evidence
 from .cluster import Cluster
@@ -68,11 +70,11 @@ async def _run(cluster: Cluster, wish: Wish, say: Say) -> Report:
     say("healing")
     await cluster.heal()
     begun = time.monotonic()
-    report.leftovers = await drain(cluster, wish.drain_seconds, say)
+    bootstrap = f"127.0.0.1:{cluster.ports.read()['kafka']}"
+    report.leftovers = await drain(cluster.postgres, bootstrap, services, seconds=wish.drain_seconds, say=say)
     report.drain_seconds = time.monotonic() - begun
     await load.look_at_messages()
     say("reading the databases and Kafka")
-    bootstrap = f"127.0.0.1:{cluster.ports.read()['kafka']}"
     found = await evidence.collect(cluster.postgres, bootstrap, services, cluster.home.mailbox)
     report.leftovers |= found.leftovers
     report.lines = reconcile(load.ledger, found)
@@ -82,14 +84,15 @@ async def _run(cluster: Cluster, wish: Wish, say: Say) -> Report:
     return report
 
 
-async def drain(cluster: Cluster, seconds: float, say: Say) -> dict[str, int]:
+async def drain(
+    server: PostgresServer, bootstrap: str, services: Sequence[str], *, seconds: float, say: Say = lambda _: None
+) -> dict[str, int]:
     """Wait until nothing is on its way any more; tells what still is after so many seconds."""
-    bootstrap = f"127.0.0.1:{cluster.ports.read()['kafka']}"
     deadline, said = time.monotonic() + seconds, 0.0
     left: dict[str, int] = {"nothing could be asked": 1}
     while left and time.monotonic() < deadline:
         try:
-            left = await evidence.unsettled(cluster.postgres, bootstrap, cluster.stack.services)
+            left = await evidence.unsettled(server, bootstrap, services)
         except (OSError, TimeoutError, asyncpg.PostgresError, KafkaError) as problem:
             left = {f"nothing could be asked ({type(problem).__name__})": 1}
         if left:

@@ -1,0 +1,117 @@
+"""Every service is restarted under load, by clients that never ask twice: no request fails and no event is lost."""
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from chaos import evidence
+from chaos.contacts import draw_contacts
+from chaos.load import Load
+from chaos.reconcile import reconcile
+from chaos.run import drain
+
+from anliegen.stack import lifecycle
+from anliegen.stack.restart import restart
+from anliegen.stack.stack import Stack
+
+RATE = 8
+LONGEST = 300  # seconds of contacts that are prepared
+READ = (
+    "/helpdesk/v1/questions",
+    "/billing-inquiry/v1/inquiries",
+    "/triage/v1/reviews",
+    "/intake/v1/contact-options",
+    "/journey/v1/journeys?handle=%2B4915100000001&kind=phone",
+)
+PAUSE = 0.1  # seconds; the public one of these may be asked twice a second from one address
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    """Every service in processes of its own behind the gateway."""
+    folder = Path(tempfile.mkdtemp(prefix="anliegen-rolling-"))
+    folder.chmod(0o711)
+    yield lifecycle.up(folder / "home", processes=True)
+    lifecycle.down(folder / "home")
+    shutil.rmtree(folder)
+
+
+async def read_on(stack: Stack, failed: list[str], answers: list[int]) -> None:
+    """An agent looks at one list after the other, over connections that stay open."""
+    headers = {"Authorization": f"Bearer {stack.token('agent')}"}
+    async with httpx.AsyncClient(base_url=stack.http_url, headers=headers, timeout=30) as client:
+        while True:
+            for path in READ:
+                try:
+                    answer = await client.get(path)
+                except httpx.TransportError as problem:
+                    failed.append(f"{path}: {type(problem).__name__}")
+                else:
+                    answers.append(answer.status_code)
+                    if answer.status_code != 200:
+                        failed.append(f"{path}: {answer.status_code} {answer.text[:200]}")
+                await asyncio.sleep(PAUSE)
+
+
+async def follow(stack: Stack, journey_id: str, heard: list[str], endings: list[str]) -> None:
+    """A customer follows their journey, and comes back where the stream ends, as a browser does."""
+    token = stack.token("customer", journey_id=journey_id)
+    position = ""
+    async with httpx.AsyncClient(base_url=stack.http_url, timeout=None) as client:
+        while True:
+            headers = {"Authorization": f"Bearer {token}", **({"Last-Event-ID": position} if position else {})}
+            path = f"/journey/v1/journeys/{journey_id}/stream"
+            async with client.stream("GET", path, headers=headers) as response:
+                response.raise_for_status()
+                last = ""
+                async for line in response.aiter_lines():
+                    if line.startswith("id: "):
+                        position = line.removeprefix("id: ")
+                    elif line.startswith("data: ") and '"event_id"' in line:
+                        heard.append(line)
+                    last = line or last
+            endings.append(last)
+
+
+@pytest.fixture
+async def load(stack: Stack) -> AsyncIterator[Load]:
+    """Contacts by every channel; a failed request is not repeated."""
+    yield Load(stack, draw_contacts(seed=5, planned=RATE * LONGEST, rate=RATE), rate=RATE, repeats=False)
+
+
+@pytest.mark.stack
+@pytest.mark.timeout(300)
+async def test_every_service_is_restarted_under_load_without_a_failed_request(stack: Stack, load: Load) -> None:
+    failed: list[str] = []
+    answers: list[int] = []
+    heard: list[str] = []
+    endings: list[str] = []
+    customer = next(one.person for one in load.contacts if one.channel == "app")
+    async with asyncio.TaskGroup() as group:
+        bringing = group.create_task(load.run())
+        reading = group.create_task(read_on(stack, failed, answers))
+        while not any(one.person == customer.number for one in load.ledger.accepted):
+            await asyncio.sleep(0.1)
+        await drain(stack.postgres, stack.bootstrap, ["intake", "journey"], seconds=5)
+        following = group.create_task(follow(stack, customer.address, heard, endings))
+        await asyncio.sleep(1)
+        assert await asyncio.to_thread(restart, stack.home.root) == stack.services
+        await asyncio.sleep(1)
+        load.end()
+        await bringing
+        reading.cancel()
+        left = await drain(stack.postgres, stack.bootstrap, stack.services, seconds=60)
+        following.cancel()
+    await load.look_at_messages()
+    assert (load.ledger.unsettled, failed) == ({}, [])
+    assert len(load.ledger.accepted) == load.ledger.requests >= 10 * RATE
+    assert len(answers) >= 50
+    assert endings == ["retry: 2000"], "the stream was told to come back, once"
+    assert heard
+    assert left == {}
+    found = await evidence.collect(stack.postgres, stack.bootstrap, stack.services, stack.home.mailbox)
+    assert [line for line in reconcile(load.ledger, found) if not line.is_well] == []
