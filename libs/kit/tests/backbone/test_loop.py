@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -15,6 +16,7 @@ from anliegen.events import ContactReceived
 from anliegen.events.builders import build
 from anliegen.kit.consumer import loop
 from anliegen.kit.consumer.loop import Consumer
+from anliegen.kit.consumer.pace import Pace
 from anliegen.kit.consumer.records import Place
 from anliegen.kit.kafka import Spells
 from anliegen.kit.telemetry import metrics
@@ -148,3 +150,37 @@ def test_the_client_library_says_the_same_once_in_a_while() -> None:
     assert said("Unable connect to %s") and not said("Unable connect to %s")
     assert said("Unable to update metadata from %s")
     assert said("hello", logging.INFO) and said("hello", logging.INFO)
+
+
+async def test_slow_handlers_get_as_many_records_as_take_a_second(consumer, monkeypatch):
+    sizes: list[int] = []
+    slow = [1.0]
+    now = [0.0]
+
+    async def getmany(*, timeout_ms: int, max_records: int) -> dict[TopicPartition, list[ConsumerRecord]]:
+        sizes.append(max_records)
+        ((partition, [record]),) = polled(datetime.now(UTC)).items()
+        return {partition: [replace(record, offset=consumer._next[PLACE] + n) for n in range(max_records)]}
+
+    async def take(_context, batch, *, insist):
+        now[0] += len(batch.records) * slow[0]
+
+    consumer._kafka.getmany = getmany
+    monkeypatch.setattr(loop, "take", take)
+    monkeypatch.setattr(loop.time, "monotonic", lambda: now[0])
+    for slow[0] in (0.01, 0.01, 0.001, 0.001, 0.001, 0.0001):  # seconds a record
+        assert await consumer._finish(await consumer._poll(), insist=False)
+    assert sizes == [500, 100, 200, 400, 500, 500]
+
+
+async def test_batch_that_failed_slowly_is_tried_again_in_smaller_ones(consumer, monkeypatch):
+    now = [0.0]
+
+    async def take(_context, _batch, *, insist):
+        now[0] += 60.0
+        raise TimeoutError
+
+    monkeypatch.setattr(loop, "take", take)
+    monkeypatch.setattr(loop.time, "monotonic", lambda: now[0])
+    assert not await consumer._finish(polled(datetime.now(UTC)), insist=False)
+    assert consumer._pace.size == Pace.FEWEST

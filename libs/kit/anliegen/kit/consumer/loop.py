@@ -16,9 +16,11 @@ from ..service import Context
 from ..telemetry import metrics
 from . import store
 from .batch import Batch, PositionLost, take
+from .pace import Pace
 from .records import Place, Record, wall_time
 
 log = structlog.get_logger(__name__)
+Polled = dict[TopicPartition, list[ConsumerRecord]]
 
 BATCH = 500
 POLL_MILLISECONDS = 1_000
@@ -52,6 +54,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         self._cluster_id = ""
         self._uncommitted: dict[TopicPartition, int] = {}
         self._committing: asyncio.Task[None] | None = None
+        self._pace = Pace(most=BATCH)
         self._kafka: AIOKafkaConsumer
 
     async def run(self) -> None:
@@ -120,11 +123,9 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
                 await asyncio.sleep(backoff.delay(attempt))
                 attempt += 1
 
-    async def _poll(self) -> dict[TopicPartition, list[ConsumerRecord]]:
+    async def _poll(self) -> Polled:
         try:
-            polled: dict[TopicPartition, list[ConsumerRecord]] = await self._kafka.getmany(
-                timeout_ms=POLL_MILLISECONDS, max_records=BATCH
-            )
+            polled: Polled = await self._kafka.getmany(timeout_ms=POLL_MILLISECONDS, max_records=self._pace.size)
         except NoOffsetForPartitionError:
             # The client looks for an offset while our positions are still being read; `_reload` will tell it.
             await self._settled.wait()
@@ -134,14 +135,14 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
             raise self._failure
         return polled
 
-    async def _finish(self, polled: dict[TopicPartition, list[ConsumerRecord]], *, insist: bool) -> bool:
+    async def _finish(self, polled: Polled, *, insist: bool) -> bool:
         try:
             return await self._take(polled, insist=insist)
         finally:
             # Only now: whoever waits for us to be idle forgets our positions next.
             self._idle.set()
 
-    async def _take(self, polled: dict[TopicPartition, list[ConsumerRecord]], *, insist: bool) -> bool:
+    async def _take(self, polled: Polled, *, insist: bool) -> bool:
         """Take what was polled; False where trouble that passes stopped it, with everything sought back."""
         try:
             if polled:
@@ -151,7 +152,8 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
                 return True
             # Until these are taken, their age is how far we are behind; after idle hours the last one's is not.
             self._seen.update({record.place: record.timestamp.timestamp() for record in reversed(batch.records)})
-            await take(self.context, batch, insist=insist)
+            with self._pace.taking(len(batch.records)):
+                await take(self.context, batch, insist=insist)
         except PositionLost:
             raise
         except Exception as problem:
@@ -168,7 +170,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         self._commit_soon(batch)
         return True
 
-    def _batch_of(self, polled: dict[TopicPartition, list[ConsumerRecord]]) -> Batch | None:
+    def _batch_of(self, polled: Polled) -> Batch | None:
         records: list[Record] = []
         steps: dict[Place, tuple[int, int]] = {}
         for partition, found in polled.items():
@@ -290,10 +292,6 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
 
 def _record_of(place: Place, record: ConsumerRecord) -> Record:
     return Record(
-        place=place,
-        offset=record.offset,
-        key=record.key,
-        headers=tuple(record.headers),
-        value=record.value,
+        place=place, offset=record.offset, key=record.key, headers=tuple(record.headers), value=record.value,
         timestamp=wall_time(record.timestamp),
-    )
+    )  # fmt: skip
