@@ -125,7 +125,7 @@ async def release_claims(tx: Transaction) -> int:
 
     They may have been handed over already: then they are again, recognisable as the same.
     """
-    return await outgoing.release_claims(tx, by=tx.context.settings.worker_slot)
+    return await outgoing.update_claims_ended(tx, by=tx.context.settings.worker_slot)
 
 
 async def keep_status(tx: Transaction, *, provider_id: str, status: str, code: str | None) -> None:

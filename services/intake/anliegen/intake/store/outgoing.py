@@ -111,7 +111,7 @@ async def claim_due(tx: Transaction, *, by: str, limit: int, hold: timedelta) ->
     return [_reply(row) for row in rows]
 
 
-async def release_claims(tx: Transaction, *, by: str) -> int:
+async def update_claims_ended(tx: Transaction, *, by: str) -> int:
     """End the claims of a worker that is not at work; tells how many."""
     return await tx.execute(
         "UPDATE outgoing_messages SET claimed_until = $2 WHERE state = 'pending' AND claimed_by = $1 "
