@@ -52,7 +52,7 @@ async def write_note(body: NewNote, tx: Tx, response: Response) -> NoteView:
     """Keep a note and announce it."""
     await tx.lock(body.journey_id)
     note_id = ids.uuid7(tx.wall)
-    await tx.execute(
+    tx.write(
         "INSERT INTO notes (note_id, journey_id, text, made_at) VALUES ($1, $2, $3, $4)",
         note_id, body.journey_id, body.text, tx.now,
     )  # fmt: skip
