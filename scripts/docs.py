@@ -61,6 +61,9 @@ def hears_and_announces(service: Service) -> str:
             heard.setdefault(handler.name, []).append(cls.__name__)
             effects[handler.name] = _first_sentence(handler.call.__doc__ or "")
     announced = [cls.__name__ for cls in classes if registry.service_of(cls.event_type) == service.name]
+    if take := service.handlers.take_partner_records:
+        heard[take.__name__] = ["anliegen.partner.<name>"]
+        effects[take.__name__] = _first_sentence(take.__doc__ or "")
     return "\n".join([*_table(heard, effects, len(classes)), "", f"Announces {_names(announced)}."])
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import hmac
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from email import message_from_bytes
@@ -16,6 +17,7 @@ import pytest
 import uvicorn
 from aiosmtpd.smtp import SMTP
 
+from anliegen.intake import announcer
 from anliegen.intake.stand_in import StandIn, create_stand_in
 from anliegen.kit.testing.clients import TestClient
 
@@ -25,6 +27,16 @@ APP_SECRET = "whatsapp-app-secret"
 VERIFY_TOKEN = "whatsapp-verify-token"
 ACCESS_TOKEN = "whatsapp-access-token"
 NUMBER = "106540352242922"
+PARTNERS = {
+    "erp": {
+        "subjects": ["erp-client"],
+        "sources": ["urn:example:erp", "urn:example:erp/second"],
+        "types": ["partner.customer_record_changed.v1"],
+        "origins": ["erp.example"],
+    },
+    "crm": {"subjects": ["crm-client"], "sources": ["urn:example:crm"], "types": ["*"]},
+    "mute": {"subjects": ["mute-client"], "sources": ["urn:example:mute"], "types": []},
+}
 
 
 @pytest.fixture
@@ -104,6 +116,7 @@ def settings_overrides(mailbox: Mailbox, provider: Provider) -> dict[str, Any]:
         "whatsapp_verify_token": VERIFY_TOKEN,
         "whatsapp_access_token": ACCESS_TOKEN,
         "mail_authserv_id": "mail.anliegen.example",
+        "partners": PARTNERS,
     }
 
 
@@ -139,3 +152,56 @@ def send_webhook(client: TestClient) -> Send:
         return await client.anonymous.post(f"/intake/v1/channels/whatsapp/{NUMBER}", content=raw, headers=headers)
 
     return send
+
+
+@pytest.fixture
+def as_partner(client: TestClient) -> Callable[[str], httpx.AsyncClient]:
+    """A caller with the token of this partner's client."""
+    return lambda name: client.as_("partner", sub=f"{name}-client")
+
+
+@pytest.fixture
+def announce_all(context: Any) -> Callable[[], Awaitable[int]]:
+    """`await announce_all()`: announce what partners told, as the worker does; tells how many events."""
+    return lambda: announcer.announce_waiting(context)
+
+
+Tell = Callable[..., Awaitable[httpx.Response]]
+
+
+@pytest.fixture
+def tell(as_partner: Callable[[str], httpx.AsyncClient]) -> Tell:
+    """Bring an event (or a list of them, as a batch) to a partner's door, in structured mode."""
+
+    async def bring(event: Any, *, partner: str = "erp", by: str | None = None) -> httpx.Response:
+        kind = "cloudevents-batch" if isinstance(event, list) else "cloudevents"
+        return await as_partner(by or partner).post(
+            f"/intake/v1/partners/{partner}/events",
+            content=json.dumps(event).encode(),
+            headers={"Content-Type": f"application/{kind}+json; charset=UTF-8"},
+        )
+
+    return bring
+
+
+Event = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def customer_event() -> Event:
+    """A partner's record of a customer as a CloudEvent in JSON; None leaves an attribute out."""
+
+    def make(event_id: str = "1", *, data: Any = None, **attributes: Any) -> dict[str, Any]:
+        record = {"customer_number": "CH-4711 02", "email": "Anna@Post.example", "name": "Anna Muster"}
+        given = {
+            "specversion": "1.0",
+            "id": event_id,
+            "source": "urn:example:erp",
+            "type": "partner.customer_record_changed.v1",
+            "time": "2026-03-02T08:14:07Z",
+            "data": record if data is None else data,
+            **attributes,
+        }
+        return {name: value for name, value in given.items() if value is not None}
+
+    return make

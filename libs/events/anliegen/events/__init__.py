@@ -47,6 +47,7 @@ from .intake import (
     ContactReceived,
     ContentReference,
     CustomerLearnt,
+    CustomerRecordChanged,
     Handle,
     HandleKind,
     JourneysMerged,
@@ -55,6 +56,7 @@ from .intake import (
     ReplySent,
     Thread,
 )
+from .partners import PartnerCustomerEvent, PartnerEvent, PartnerOrigin
 from .triage import (
     Concern,
     ContactTriaged,
@@ -81,6 +83,7 @@ __all__ = [
     "ContactTriaged",
     "ContentReference",
     "CustomerLearnt",
+    "CustomerRecordChanged",
     "Envelope",
     "EnvelopeMalformed",
     "Event",
@@ -106,6 +109,9 @@ __all__ = [
     "JourneysSplit",
     "OpenEnum",
     "Part",
+    "PartnerCustomerEvent",
+    "PartnerEvent",
+    "PartnerOrigin",
     "Priority",
     "Promise",
     "PromiseKind",

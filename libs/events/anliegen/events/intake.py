@@ -6,6 +6,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, Field, model_validator
 
 from .base import Event, JourneyEvent, OpenEnum, Part, Task
+from .partners import PartnerCustomerEvent
 
 
 class Channel(OpenEnum):
@@ -237,3 +238,16 @@ class ContactQuarantined(Event, type="intake.contact_quarantined.v1"):
     @property
     def key(self) -> str:
         return str(self.vault_id)
+
+
+class CustomerRecordChanged(PartnerCustomerEvent, type="intake.customer_record_changed.v1", words=True):
+    """A partner system made or changed its record of a customer; this is the whole record as it is now."""
+
+    name: str | None = Field(default=None, max_length=200)
+    """The customer's name."""
+    language: str | None = Field(default=None, max_length=2)
+    """ISO 639-1, the language the customer prefers."""
+    email: str | None = Field(default=None, max_length=320)
+    """The customer's address, as the partner writes it."""
+    phone: str | None = Field(default=None, max_length=60)
+    """The customer's phone number, as the partner writes it; with its country unless it is our own."""

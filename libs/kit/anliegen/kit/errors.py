@@ -15,6 +15,11 @@ class FieldError:
     message: str
 
 
+def pointer_token(name: object) -> str:
+    """One step of a JSON Pointer (RFC 6901)."""
+    return str(name).replace("~", "~0").replace("/", "~1")
+
+
 class Problem(Exception):
     """Something went wrong."""
 
@@ -63,6 +68,10 @@ class Unauthenticated(Problem):
 
 class TooLarge(Problem):
     """The body is larger than this door takes."""
+
+
+class NotSupported(Problem):
+    """This door does not read content of this kind."""
 
 
 class TooManyRequests(Problem):

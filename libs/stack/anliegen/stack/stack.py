@@ -17,6 +17,17 @@ from anliegen.stack.tokens import AUDIENCE, LIFETIME, Issuer
 YIELDING = ("ANLIEGEN_FILES_URL", "ANLIEGEN_INTAKE_", "ANLIEGEN_LOG_LEVEL")
 
 
+PARTNERS = {
+    "erp": {
+        "subjects": ["partner@development"],
+        "sources": ["urn:example:erp"],
+        "types": ["*"],
+        "origins": ["erp.example"],
+    }
+}
+"""The one partner system of a development machine: `anliegen token partner` is its token."""
+
+
 @dataclass(frozen=True)
 class Stack:
     """One running stack."""
@@ -92,6 +103,7 @@ class Stack:
             "ANLIEGEN_INTAKE_WHATSAPP_APP_SECRET": secrets.get("whatsapp_app_secret"),
             "ANLIEGEN_INTAKE_WHATSAPP_VERIFY_TOKEN": secrets.get("whatsapp_verify_token"),
             "ANLIEGEN_INTAKE_WHATSAPP_ACCESS_TOKEN": secrets.get("whatsapp_access_token"),
+            "ANLIEGEN_INTAKE_PARTNERS": json.dumps(PARTNERS),
             # Without this the C library keeps memory for every thread that ever ran.
             "MALLOC_ARENA_MAX": "2",
         }

@@ -2,8 +2,9 @@
 
 from anliegen.events import CaseEvent, ReplyRequested
 from anliegen.kit import Delivery, Handlers, Timers, Transaction
+from anliegen.kit.consumer.records import Record
 
-from .actions import follow, speak
+from .actions import follow, hear_partner, speak
 
 handlers = Handlers("intake")
 timers = Timers()
@@ -19,3 +20,9 @@ async def queue_reply(event: ReplyRequested, tx: Transaction) -> None:
 async def follow_cases(deliveries: list[Delivery[CaseEvent]], tx: Transaction) -> None:
     """Cases of any task moved on: the status page shows it, and replies find them."""
     await follow.follow_cases(tx, deliveries)
+
+
+@handlers.on_partner_records(lambda settings: settings.partners)
+async def hear_partners(records: list[Record], tx: Transaction) -> list[tuple[Record, Exception]]:
+    """What partner systems write to their topics is taken like what they bring to their door."""
+    return await hear_partner.hear_records(tx, records)

@@ -29,6 +29,8 @@ class Resources:
     whatsapp: WhatsAppSender
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     """Set where words were queued in this process, so that the dispatcher need not wait for its next look."""
+    wake_announcer: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set where something of a partner was taken in this process."""
 
 
 def resources_of(holder: Context | Transaction) -> Resources:

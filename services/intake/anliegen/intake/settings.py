@@ -1,8 +1,16 @@
 """What intake is told by its environment: `ANLIEGEN_INTAKE_…`."""
 
-from pydantic import BaseModel, Field, SecretStr
+import re
+from typing import Self
 
+from pydantic import BaseModel, Field, SecretStr, model_validator
+
+from anliegen.events.partners import partner_classes
 from anliegen.kit import Settings
+
+from .domain.partners import Partner
+
+PARTNER_NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 
 
 class Account(BaseModel):
@@ -56,6 +64,26 @@ class IntakeSettings(Settings):
     """Bytes."""
     send_attempts: int = Field(default=8, ge=1)
     """After so many failures a reply is given up, and a person is told."""
+
+    partners: dict[str, Partner] = Field(default_factory=dict)
+    """By the partner's name, which stands in the path of its door and in the name of its topic."""
+    remember_partner_events_days: int = Field(default=400, ge=30)
+    """How long an event of a partner is known by its source and id; sent again later, it would be taken again."""
+
+    @model_validator(mode="after")
+    def _keep_partners_apart(self) -> Self:
+        seen: dict[tuple[str, str], str] = {}
+        known = {"*", *partner_classes()}
+        for name, partner in self.partners.items():
+            if not PARTNER_NAME.fullmatch(name):
+                raise ValueError(f"partners: {name!r} is not a name of small letters, digits and hyphens")
+            if unknown := sorted(partner.types - known):
+                raise ValueError(f"partners: {name} may tell {unknown[0]}, which is no type; there are {sorted(known)}")
+            own = {("source", source) for source in partner.sources} | {("subject", s) for s in partner.subjects}
+            for place in sorted(own):
+                if seen.setdefault(place, name) != name:
+                    raise ValueError(f"partners: {seen[place]} and {name} have the {place[0]} {place[1]} in common")
+        return self
 
     def account(self, channel: str, name: str) -> Account:
         """An account with the general settings filled in."""

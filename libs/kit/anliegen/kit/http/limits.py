@@ -8,7 +8,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ..errors import FieldError, Invalid, Malformed, TooLarge
+from ..errors import FieldError, Invalid, Malformed, TooLarge, pointer_token
 from .scope import BODY
 
 DEFAULT_BODY = 1_000_000
@@ -171,8 +171,3 @@ def text_fault(text: str) -> tuple[str, str] | None:
     if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
         return "lone_surrogate", "The text contains half of a surrogate pair."
     return None
-
-
-def pointer_token(name: object) -> str:
-    """One step of a JSON Pointer (RFC 6901)."""
-    return str(name).replace("~", "~0").replace("/", "~1")

@@ -16,9 +16,9 @@ from starlette.routing import Match
 
 from .. import errors
 from ..database import is_passing
-from ..errors import FieldError, Problem
+from ..errors import FieldError, Problem, pointer_token
 from ..telemetry import traces
-from .limits import BodyTooSlow, JsonUnreadable, pointer_token
+from .limits import BodyTooSlow, JsonUnreadable
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 2
@@ -34,6 +34,7 @@ STATUS: dict[type[Problem], int] = {
     errors.NotYet: 409,
     errors.PreconditionFailed: 412,
     errors.TooLarge: 413,
+    errors.NotSupported: 415,
     errors.Invalid: 422,
     errors.PreconditionRequired: 428,
     errors.TooManyRequests: 429,

@@ -12,6 +12,7 @@ PUBLIC_ROUTES: dict[str, str] = {
     "POST /intake/v1/channels/email/{account}": "60000/minute",
     "GET /intake/v1/channels/whatsapp/{account}": "60/minute",
     "POST /intake/v1/channels/whatsapp/{account}": "60000/minute",
+    "OPTIONS /intake/v1/partners/{partner}/events": "60/minute",
 }
 
 INFRASTRUCTURE_ROUTES: frozenset[str] = frozenset(

@@ -1,7 +1,10 @@
 """Door 2: what intake answers over HTTP."""
 
-from . import channels, contacts, identification, options, quarantine, status
+from . import channels, contacts, identification, options, partners, quarantine, status
 
-routers = (contacts.router, channels.router, identification.router, options.router, quarantine.router, status.router)
+routers = (
+    contacts.router, channels.router, identification.router, options.router, partners.router, quarantine.router,
+    status.router,
+)  # fmt: skip
 
 __all__ = ["routers"]

@@ -1,0 +1,1 @@
+"""CloudEvents as partner systems write them: bytes in, events out, pure."""
