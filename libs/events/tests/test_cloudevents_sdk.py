@@ -9,7 +9,7 @@ import pytest
 from cloudevents.core.bindings import http, kafka
 from cloudevents.core.bindings.kafka import KafkaMessage
 from cloudevents.core.v1.event import CloudEvent
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from anliegen.events import Envelope, EnvelopeMalformed, registry
@@ -19,6 +19,7 @@ from anliegen.events.envelope import from_headers, to_headers
 
 CLASSES = registry.classes_in("anliegen.events")
 TRACE = {"traceparent", "tracestate"}
+calm = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 # CloudEvents: a String has no control characters, no halves of surrogate pairs and no noncharacters.
 texts = st.text(st.characters(exclude_categories=("Cc", "Cs", "Cn")), min_size=1, max_size=60)
 zones = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
@@ -42,12 +43,14 @@ def read_by_sdk(headers: list[tuple[str, bytes]], key: str, value: bytes) -> Any
     return kafka.from_kafka_event(KafkaMessage(headers=dict(headers), key=key.encode(), value=value))
 
 
+@calm
 @given(envelope=envelopes)
 def test_sdk_reads_every_attribute_that_we_write(envelope: Envelope) -> None:
     seen = read_by_sdk(envelope.to_headers(), envelope.key, b"{}")
     assert seen.get_attributes() == attributes_of(envelope)
 
 
+@calm
 @given(envelope=envelopes)
 def test_trace_travels_as_headers_of_its_own_and_not_as_attributes(envelope: Envelope) -> None:
     headers = dict(envelope.to_headers())
@@ -57,6 +60,7 @@ def test_trace_travels_as_headers_of_its_own_and_not_as_attributes(envelope: Env
     assert not TRACE & set(read_by_sdk(envelope.to_headers(), envelope.key, b"{}").get_attributes())
 
 
+@calm
 @given(envelope=envelopes, extension=texts)
 def test_we_read_what_the_sdk_writes_in_binary_mode(envelope: Envelope, extension: str) -> None:
     attributes = attributes_of(envelope)
@@ -76,6 +80,7 @@ def test_trace_in_headers_goes_before_the_same_as_an_attribute() -> None:
     assert (envelope.traceparent, envelope.tracestate) == ("header", None)
 
 
+@calm
 @given(envelope=envelopes)
 def test_header_names_of_any_case_are_read_by_both(envelope: Envelope) -> None:
     shouted = [(name.upper(), value) for name, value in envelope.to_headers()]
@@ -106,6 +111,7 @@ def test_structured_mode_is_for_partners_alone() -> None:
         from_headers(written.headers.items(), b"k")
 
 
+@calm
 @given(moment=moments)
 def test_times_with_any_offset_mean_the_same_to_both(moment: datetime) -> None:
     event = CloudEvent({"id": "019cad9c-9a98-7f9b-ab4e-7445165c8bfd", "type": "t", "source": "/s", "time": moment}, {})

@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 from cloudevents.core.bindings import http, kafka
 from cloudevents.core.v1.event import CloudEvent as SdkEvent
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from anliegen.intake.partners.bindings import BATCHED, MOST_EVENTS, STRUCTURED, TooManyEvents, read_http, read_record
 from anliegen.intake.partners.cloudevents import CloudEvent, EventUnreadable
 from anliegen.kit.errors import Problem
 
+calm = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 texts = st.text(st.characters(exclude_categories=("Cc", "Cs", "Cn")), min_size=1, max_size=50)
 names = st.from_regex(r"x[a-z0-9]{1,15}", fullmatch=True)
 zones = st.integers(-23 * 60, 23 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
@@ -43,6 +44,7 @@ def same(read: CloudEvent, wanted: CloudEvent) -> bool:
     return True
 
 
+@calm
 @given(pair=events())
 def test_binary_mode_over_http(pair: tuple[SdkEvent, CloudEvent]) -> None:
     written = http.to_binary_event(pair[0])
@@ -50,6 +52,7 @@ def test_binary_mode_over_http(pair: tuple[SdkEvent, CloudEvent]) -> None:
     assert same(read, pair[1]) and not is_batch
 
 
+@calm
 @given(pair=events())
 def test_structured_mode_over_http(pair: tuple[SdkEvent, CloudEvent]) -> None:
     written = http.to_structured_event(pair[0])
@@ -57,6 +60,7 @@ def test_structured_mode_over_http(pair: tuple[SdkEvent, CloudEvent]) -> None:
     assert same(read, pair[1]) and not is_batch
 
 
+@calm
 @given(pairs=st.lists(events(), max_size=4))
 def test_batched_mode_over_http(pairs: list[tuple[SdkEvent, CloudEvent]]) -> None:
     body = b"[" + b",".join(http.to_structured_event(event).body for event, _ in pairs) + b"]"
@@ -64,18 +68,21 @@ def test_batched_mode_over_http(pairs: list[tuple[SdkEvent, CloudEvent]]) -> Non
     assert is_batch and all(same(*each) for each in zip(read, (wanted for _, wanted in pairs), strict=True))
 
 
+@calm
 @given(pair=events())
 def test_binary_mode_over_kafka(pair: tuple[SdkEvent, CloudEvent]) -> None:
     written = kafka.to_binary_event(pair[0])
     assert same(read_record(written.headers.items(), written.value), pair[1])
 
 
+@calm
 @given(pair=events())
 def test_structured_mode_over_kafka(pair: tuple[SdkEvent, CloudEvent]) -> None:
     written = kafka.to_structured_event(pair[0])
     assert same(read_record(written.headers.items(), written.value), pair[1])
 
 
+@calm
 @given(pair=events())
 def test_json_given_as_bytes_comes_as_base64(pair: tuple[SdkEvent, CloudEvent]) -> None:
     content = json.dumps(pair[1].data).encode()
@@ -89,6 +96,7 @@ header_names = st.sampled_from(["ce_id", "ce_type", "ce_specversion", "content-t
 header_lists = st.lists(st.tuples(header_names, st.none() | st.binary(max_size=30)))
 
 
+@calm
 @given(headers=header_lists, value=st.none() | st.binary(max_size=60))
 def test_any_record_is_either_read_or_a_named_trouble(headers: list[Any], value: bytes | None) -> None:
     try:
@@ -97,6 +105,7 @@ def test_any_record_is_either_read_or_a_named_trouble(headers: list[Any], value:
         assert str(problem)
 
 
+@calm
 @given(value=st.recursive(scalars | st.floats(allow_nan=False), lambda inner: st.lists(inner) | st.dictionaries(
     st.sampled_from(["id", "source", "type", "time", "specversion", "data", "data_base64", "datacontenttype"]), inner)),
     kind=st.sampled_from([STRUCTURED, BATCHED]))  # fmt: skip

@@ -17,7 +17,11 @@ from anliegen.events import CustomerRecordChanged, JourneysMerged
 from anliegen.events.builders import build, envelope_for
 from anliegen.events.codec import encode
 from anliegen.intake import announcer
+from anliegen.intake.resources import resources_of
+from anliegen.intake.settings import IntakeSettings
 from anliegen.kit.consumer.loop import Consumer
+from anliegen.kit.operations.actions import StillUnreadable, redrive
+from anliegen.kit.operations.journal import Operator
 
 TOPIC = "anliegen.partner.erp"
 Published = Callable[..., Awaitable[list[Any]]]
@@ -124,6 +128,28 @@ async def test_a_partner_that_is_not_registered_is_not_believed(
     await write(sdk.to_binary_event(as_sdk(customer_event())), topic="anliegen.partner.nobody")
     assert await announce_all() == 0
     assert [letter["error_type"] for letter in await dead_letters()] == ["NotThisPartner"]
+
+
+async def test_a_dead_letter_is_taken_once_the_partner_may_tell_it(
+    write: Write, customer_event: Event, announce_all: Count, published: Published, dead_letters: Letters,
+    context: Any, begin: Any,
+) -> None:  # fmt: skip
+    event = customer_event(source="urn:example:mute", time=None)
+    message = sdk.KafkaMessage({"content-type": b"application/cloudevents+json"}, None, json.dumps(event).encode())
+    await write(message, topic="anliegen.partner.mute")
+    [letter] = await dead_letters()
+    operator = Operator(name="admin-1", reason="now registered")
+    with pytest.raises(StillUnreadable, match="type_not_allowed"):
+        async with begin() as tx:
+            await redrive(tx, letter_id=letter["id"], operator=operator)
+    resources = resources_of(context)
+    partners = {**resources.settings.partners, "mute": {"sources": ["urn:example:mute"], "types": ["*"]}}
+    resources.settings = IntakeSettings(**{**resources.settings.model_dump(), "partners": partners})
+    async with begin() as tx:
+        await redrive(tx, letter_id=letter["id"], operator=operator)
+    assert await announce_all() == 1
+    [changed] = await published(CustomerRecordChanged)
+    assert (changed.origin.partner, changed.occurred_at) == ("mute", context.clock.now())
 
 
 def test_every_registered_partner_is_heard(service: Any, settings: Any) -> None:

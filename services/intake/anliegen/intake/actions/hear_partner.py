@@ -53,7 +53,7 @@ async def hear_records(tx: Transaction, records: Sequence[Record]) -> list[tuple
             if (partner := partners.get(name)) is None:
                 raise NotThisPartner
             event = read_record(record.headers, record.value)
-            heard.setdefault(name, []).append((record, check(name, partner, event, now=record.timestamp)))
+            heard.setdefault(name, []).append((record, check(name, partner, event, now=tx.now)))
         except Problem as problem:
             useless.append((record, _with_places(problem)))
     # In one order, since each is locked.
