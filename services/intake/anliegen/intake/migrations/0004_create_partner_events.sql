@@ -1,5 +1,5 @@
 -- what partner systems told us
--- depends: 0002_create_outgoing_messages
+-- depends: 0003_add_claimer_to_outgoing_messages
 
 -- migrate: apply
 
