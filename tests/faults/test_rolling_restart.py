@@ -84,7 +84,7 @@ async def load(stack: Stack) -> AsyncIterator[Load]:
 
 
 @pytest.mark.stack
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 async def test_every_service_is_restarted_under_load_without_a_failed_request(stack: Stack, load: Load) -> None:
     failed: list[str] = []
     answers: list[int] = []
