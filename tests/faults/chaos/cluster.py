@@ -197,15 +197,22 @@ class Cluster:
             await asyncio.sleep(LOOKS_EVERY)
 
     async def _probe(self) -> None:
-        """Ask every service's process whether it is alive, and end one that says no three times in a row."""
+        """Ask every service's process whether it is alive, and end one that says no three times in a row; one that has
+        not said yes yet is still starting."""
         failed: Counter[str] = Counter()
+        started: dict[str, int] = {}
         async with httpx.AsyncClient(timeout=3.0, trust_env=False) as client:
             while True:
                 await asyncio.sleep(PROBES_EVERY)
                 asked = [name for name in self.programs if name.startswith(("http", "worker"))]
                 answers = await asyncio.gather(*(self._is_alive(client, name) for name in asked))
                 for name, well in zip(asked, answers, strict=True):
-                    failed[name] = 0 if well or name in self.away else failed[name] + 1
+                    process = self.process(name)
+                    pid = process.pid if process else 0
+                    if well:
+                        started[name] = pid
+                    starting = started.get(name) != pid
+                    failed[name] = 0 if well or starting or name in self.away else failed[name] + 1
                     if failed[name] >= PROBES_FAILED:
                         failed[name] = 0
                         self.surprises[f"{name} did not answer its liveness probe"] += 1
