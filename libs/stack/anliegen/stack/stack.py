@@ -137,3 +137,11 @@ class Stack:
             postgres=PostgresServer(noted["postgres"], home.secrets, port=noted["postgres_port"]),
             bootstrap=str(noted["bootstrap"]),
         )
+
+
+def find_environment() -> dict[str, str] | None:
+    """What the services of the stack in this folder are told; None where there is none."""
+    try:
+        return Stack.load(Home.find()).environment()
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return None

@@ -1,5 +1,6 @@
 """The commands: redrive or discard a dead letter, try a parked key now, set aside the event that holds it up."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -166,8 +167,18 @@ class Redriven:
 
     redriven: int = 0
     repeated: int = 0
+    settled: int = 0
+    """By somebody else, who was quicker."""
     refused: list[Refused] = field(default_factory=list)
     following: int | None = None
+
+    def add(self, other: "Redriven") -> None:
+        """Count what was done next."""
+        self.redriven += other.redriven
+        self.repeated += other.repeated
+        self.settled += other.settled
+        self.refused += other.refused
+        self.following = other.following
 
 
 class Busy(Conflict):
@@ -183,13 +194,20 @@ async def redrive_many(
     """
     async with begin(context) as tx:
         found = await letters.list_unsettled(tx, wanted=wanted, after=after, limit=limit + 1)
-    done = Redriven(following=found[limit - 1] if len(found) > limit else None)
-    for letter_id in found[:limit]:
+    done = await redrive_these(context, found[:limit], operator=operator)
+    done.following = found[limit - 1] if len(found) > limit else None
+    return done
+
+
+async def redrive_these(context: Context, letter_ids: Iterable[int], *, operator: Operator) -> Redriven:
+    """Redrive these letters, each in a transaction of its own."""
+    done = Redriven()
+    for letter_id in letter_ids:
         try:
             async with begin(context) as tx:
                 letter = await redrive(tx, letter_id=letter_id, operator=operator)
         except LetterSettled:
-            continue  # somebody else was quicker, which is as good
+            done.settled += 1
         except Refusal as refusal:
             done.refused.append(Refused(letter_id, refusal.code, refusal.detail))
         except asyncpg.LockNotAvailableError:

@@ -230,6 +230,7 @@ class RedrivenView(BaseModel):
 
     redriven: int
     repeated: int = Field(description="Nothing was left to do: the event had been taken meanwhile under the same id.")
+    settled: int = Field(description="Somebody else was quicker.")
     refused: list[RefusedView]
     next: str | None = Field(description="Give it as `after` to go on; null where no letter is left that fits.")
 
@@ -239,6 +240,7 @@ class RedrivenView(BaseModel):
         return cls(
             redriven=done.redriven,
             repeated=done.repeated,
+            settled=done.settled,
             refused=[RefusedView(id=str(one.letter_id), code=one.code, detail=one.detail) for one in done.refused],
             next=None if done.following is None else str(done.following),
         )
