@@ -41,6 +41,8 @@ POINTS: Final = (
     "revoke.begun",
     "revoke.drained",
     "assign.loaded",
+    # What was announced and is not known, after a restore: each portion that was read is written down.
+    "fence.compared",
     # Timers.
     "timer.locked",
     "timer.handled",

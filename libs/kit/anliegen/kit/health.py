@@ -26,6 +26,8 @@ class Health:
     parts: dict[str, Part] = field(default_factory=dict)
     started: bool = False
     draining: bool = False
+    fenced: str | None = None
+    """Why this service does nothing but serve reads; None where it works."""
     last_poll: float | None = None
     lag: int = 0
     """Records that wait in Kafka for this consumer."""

@@ -3,9 +3,12 @@
 import logging
 import ssl
 import time
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import for_code
 
 from .settings import Settings
 
@@ -67,9 +70,26 @@ def client_options(settings: Settings) -> dict[str, Any]:
 
 async def get_cluster_id(settings: Settings) -> str:
     """The id of the cluster: a position is only worth something in the cluster it was read from."""
+    async with _admin(settings) as admin:
+        return str((await admin.describe_cluster())["cluster_id"])
+
+
+async def describe(settings: Settings, topics: Iterable[str]) -> tuple[str, dict[str, int]]:
+    """The id of the cluster, and how many partitions each of these topics has. Raises KafkaError for a missing one."""
+    async with _admin(settings) as admin:
+        cluster_id = str((await admin.describe_cluster())["cluster_id"])
+        found = await admin.describe_topics(list(topics))
+    for topic in found:
+        if topic["error_code"]:
+            raise for_code(topic["error_code"])(topic["topic"])
+    return cluster_id, {topic["topic"]: len(topic["partitions"]) for topic in found}
+
+
+@asynccontextmanager
+async def _admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
     admin = AIOKafkaAdminClient(**client_options(settings))
     try:
         await admin.start()
-        return str((await admin.describe_cluster())["cluster_id"])
+        yield admin
     finally:
         await admin.close()

@@ -13,6 +13,7 @@ from aiokafka.errors import MessageSizeTooLargeError, RecordListTooLargeError
 from anliegen.events.envelope import to_headers
 
 from . import backoff, database, failpoints, kafka
+from .fence.look import pass_gate
 from .fence.reached import Reached
 from .notifier import CHANNEL
 from .partitions import partition_of
@@ -102,6 +103,7 @@ class Relay:
         address = address_for(settings.database_url, service.package, service.package)
         async with database.connect(address, application=f"anliegen {service.name} relay", seconds=30) as connection:
             self._connection = connection
+            await pass_gate(self.context, connection)
             while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", LEADER_LOCK):
                 await asyncio.sleep(1.0)
             await connection.add_listener(CHANNEL, lambda *_: self._woken.set())

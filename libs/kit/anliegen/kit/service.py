@@ -11,8 +11,11 @@ from typing import Any
 import asyncpg
 from fastapi import APIRouter
 
+from anliegen.events.topics import manifest
+
 from . import database, failpoints
 from .clock import Clock, SystemClock
+from .fence.gate import Gate
 from .handlers import Handlers
 from .health import Health
 from .heavy import HeavyWork
@@ -51,6 +54,12 @@ class Service:
         return f"/anliegen/{self.name}"
 
     @property
+    def topics(self) -> tuple[str, ...]:
+        """The topics that it alone announces on; none where it announces nothing."""
+        own = {f"anliegen.{self.name}", f"anliegen.{self.name}.words"}
+        return tuple(spec.name for spec in manifest("development") if spec.name in own)
+
+    @property
     def version(self) -> str:
         """The installed version."""
         try:
@@ -78,6 +87,8 @@ class Context:
     clock: Clock
     notifier: Notifier
     health: Health
+    gate: Gate = field(default_factory=Gate)
+    """Whether this service may act: a database that was restored to an earlier time first waits for a person."""
     heavy: HeavyWork = field(default_factory=HeavyWork)
     """Where work that takes more than 5 ms of CPU is done, outside any transaction."""
     resources: dict[str, Any] = field(default_factory=dict)

@@ -53,7 +53,8 @@ async def tick(context: Context) -> bool:
             await context.clock.keep_up(connection)
         row = await connection.fetchrow(
             """
-            SELECT (SELECT min(due) FROM parked_keys WHERE grp = $1) AS due_key,
+            SELECT EXISTS (SELECT 1 FROM fences WHERE released_at IS NULL) AS fenced,
+                   (SELECT min(due) FROM parked_keys WHERE grp = $1) AS due_key,
                    EXISTS (SELECT 1 FROM timers
                            WHERE due_at <= $2 AND (retry_at IS NULL OR retry_at <= $3)) AS due_timer,
                    (SELECT count(*) FROM (SELECT 1 FROM outbox LIMIT 10000) AS first) AS pending,
@@ -63,6 +64,9 @@ async def tick(context: Context) -> bool:
             context.service.name, context.clock.now(), context.clock.wall(),
         )  # fmt: skip
     assert row is not None
+    if row["fenced"]:
+        context.gate.shut.set()
+        return False
     metrics.outbox_pending.labels(context.service.name).set(row["pending"])
     metrics.outbox_oldest_unsent.labels(context.service.name).set(float(row["oldest_unsent"] or 0))
     metrics.pool_in_use.labels(context.service.name, "work").set(context.pool.get_size() - context.pool.get_idle_size())

@@ -76,7 +76,11 @@ async def _work_for(service: Service, contexts: list[Context], topics: TopicChec
 
 
 async def run_parts(context: Context, topics: TopicCheck | None = None) -> None:
-    """Run the parts of one service until cancelled. They end in the order of the flow: what announces ends last."""
+    """Run the parts of one service until cancelled. They end in the order of the flow: what announces ends last.
+
+    The relay looks first whether the database knows everything that was announced. Until it does, or a person has
+    released it, nothing else runs; and where a fence is set meanwhile, everything stops and waits again.
+    """
     topics = topics or TopicCheck()
 
     async def on_topics(run: Callable[[], Awaitable[None]]) -> None:
@@ -87,17 +91,20 @@ async def run_parts(context: Context, topics: TopicCheck | None = None) -> None:
     context.health.started = True
     # A counter that is there from the start: an alert on its rise needs something to rise from.
     metrics.events_dead_lettered.labels(context.service.name)
-    relay = asyncio.create_task(keep_running(context.health, "relay", lambda: on_topics(Relay(context).run)))
     parts: dict[str, Callable[[], Awaitable[None]]] = {"ticker": lambda: ticker.run(context)}
     if context.service.handlers.topics_under(context.settings):
         parts["consumer"] = lambda: on_topics(Consumer(context).run)
     parts |= {name: _built(build, context) for name, build in context.service.parts.items()}
-    try:
-        await supervise(context.health, parts)
-    finally:
-        relay.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await relay
+    while True:
+        context.gate.begin()
+        relay = asyncio.create_task(keep_running(context.health, "relay", lambda: on_topics(Relay(context).run)))
+        try:
+            await context.gate.passed.wait()
+            await context.gate.run_until_shut(lambda: supervise(context.health, parts))
+        finally:
+            relay.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await relay
 
 
 def _built(build: Callable[[Context], Awaitable[None]], context: Context) -> Callable[[], Awaitable[None]]:

@@ -11,6 +11,7 @@ from anliegen.events import ContactReceived
 from anliegen.events.builders import build
 from anliegen.kit.consumer.loop import Consumer, PositionOutOfRange
 from anliegen.kit.relay import Relay
+from anliegen.kit.testing.logs import skip_the_past
 from anliegen.kit.worker import run_parts
 
 
@@ -20,25 +21,9 @@ def settings_overrides(kafka) -> dict[str, object]:
 
 
 @pytest.fixture
-async def at_the_end(context, kafka):
+async def at_the_end(context):
     """Positions at the end of what earlier tests left in the log."""
-    from aiokafka import AIOKafkaConsumer, TopicPartition
-
-    from anliegen.kit.consumer import store
-    from anliegen.kit.consumer.records import Place
-    from anliegen.kit.kafka import get_cluster_id
-
-    cluster_id = await get_cluster_id(context.settings)
-    client = AIOKafkaConsumer(bootstrap_servers=kafka)
-    await client.start()
-    partitions = [TopicPartition(topic, part) for topic in context.service.handlers.topics for part in range(6)]
-    ends = await client.end_offsets(partitions)
-    await client.stop()
-    async with context.pool.acquire() as connection:
-        for partition, offset in ends.items():
-            await store.insert_position(
-                connection, group="kit-toy", place=Place(*partition), cluster_id=cluster_id, offset=offset
-            )
+    await skip_the_past(context)
 
 
 @contextlib.asynccontextmanager

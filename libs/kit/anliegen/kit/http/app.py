@@ -21,6 +21,7 @@ from .auth import Authenticator, check_issuer
 from .cors import CrossOrigin
 from .doors import Doors
 from .etags import takes_if_match
+from .fence import fence_router
 from .health import Health
 from .infrastructure import infrastructure_routes
 from .keys import KeySource
@@ -64,7 +65,8 @@ def create_app(
         context=given,
     )
     own_lag = LoopLag()
-    routes = [route for router in (*service.routers, operations_router(service)) for route in router.routes]
+    kit_routers = (operations_router(service), fence_router(service))
+    routes = [route for router in (*service.routers, *kit_routers) for route in router.routes]
     check_routes(service, routes, public_routes)
     middleware = [
         Middleware(

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 
+import asyncpg
 from starlette.responses import JSONResponse, Response
 
 from ..database import is_passing
@@ -46,13 +47,17 @@ class Health:
         return _answer("/livez", NotAlive, [reason for reason in reasons if reason])
 
     async def ready(self) -> Response:
-        """200 while every service's database answers and the process is not about to end."""
+        """200 while every service's database answers and the process is not about to end.
+
+        A service that is fenced is ready, too: it can be read, and a new start would not help it. Its name is told.
+        """
         contexts = self._contexts()
         reasons = [f"{context.service.name}: draining" for context in contexts if context.health.draining]
         if not reasons:
             reasons = self._missing(contexts)
             reasons += [reason for reason in await asyncio.gather(*map(_why_no_database, contexts)) if reason]
-        return _answer("/readyz", NotReady, reasons)
+        fenced = [context.service.name for context in contexts if context.health.fenced is not None]
+        return _answer("/readyz", NotReady, reasons, **({"fenced": fenced} if fenced else {}))
 
     async def started(self) -> Response:
         """200 once every service has found its database as new as its code."""
@@ -68,8 +73,10 @@ class Health:
 
 async def _why_no_database(context: Context) -> str | None:
     try:
-        async with asyncio.timeout(PROBE_SECONDS), context.pool.acquire() as connection:
-            await connection.fetchval("SELECT 1")
+        async with asyncio.timeout(PROBE_SECONDS):
+            await context.gate.look(context)
+    except asyncpg.UndefinedTableError:
+        return None  # it answers; whether it is migrated is asked at the start
     except Exception as problem:
         return f"{context.service.name}: the database does not answer ({type(problem).__name__})"
     return None
@@ -90,7 +97,7 @@ async def _why_not_started(context: Context) -> str | None:
     return None
 
 
-def _answer(path: str, problem: type[Unavailable], reasons: Sequence[str]) -> Response:
+def _answer(path: str, problem: type[Unavailable], reasons: Sequence[str], **told: Sequence[str]) -> Response:
     if reasons:
         return respond(problem("; ".join(reasons)), path=path)
-    return JSONResponse({"status": "ok"}, headers={"Cache-Control": "no-store"})
+    return JSONResponse({"status": "ok", **told}, headers={"Cache-Control": "no-store"})

@@ -54,6 +54,11 @@ class OpenQuery(Mark):
 
 
 @dataclass(frozen=True)
+class WhileFenced(Mark):
+    """The command is taken while the service is fenced."""
+
+
+@dataclass(frozen=True)
 class Unconditional(Mark):
     """The route changes something without `If-Match`, or creates something without `Idempotency-Key`."""
 
@@ -95,5 +100,7 @@ idempotent = Idempotent()
 """A repetition with the same `Idempotency-Key` gets the first answer again; without a key the request is refused."""
 idempotent_optional = Idempotent(required=False)
 """The same, where a caller without a key is served, too: nobody is turned away from a contact door."""
+while_fenced = WhileFenced()
+"""The command is taken although the service waits for a person's release after a restore: the release itself."""
 open_query = OpenQuery()
 """Undeclared query parameters are let through."""

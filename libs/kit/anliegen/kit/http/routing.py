@@ -19,7 +19,7 @@ from .doors import Doors, doors_of
 from .etags import is_unchanged, not_modified
 from .idempotency import RepeatableCall, Replayed, repeatable_call
 from .limits import BodyGauge, parse_json, text_fault
-from .markers import BodyLimit, Idempotent, Mark, OpenQuery, Public, RateLimit, Requires, Unconditional
+from .markers import BodyLimit, Idempotent, Mark, OpenQuery, Public, RateLimit, Requires, Unconditional, WhileFenced
 from .rates import Allowance, address_of
 from .scope import BODY, IDEMPOTENCY, PRINCIPAL
 from .transactions import open_transaction
@@ -48,6 +48,7 @@ class Rules:
     rate: str | None = None
     open_query: bool = False
     unconditional: bool = False
+    while_fenced: bool = False
 
     @classmethod
     def of(cls, marks: Sequence[Mark]) -> "Rules":
@@ -64,6 +65,7 @@ class Rules:
             rate=rate.limit if rate else None,
             open_query=any(isinstance(mark, OpenQuery) for mark in marks),
             unconditional=any(isinstance(mark, Unconditional) for mark in marks),
+            while_fenced=any(isinstance(mark, WhileFenced) for mark in marks),
         )
 
 
@@ -98,6 +100,7 @@ class Route(APIRoute):
         known = frozenset(_query_names(self.dependant))
         reads_json = self.body_field is not None and not isinstance(self.body_field.field_info, params.Form)
         is_read = "GET" in (self.methods or ())
+        is_command = not (is_read or rules.while_fenced)
         asks_for_caller = _uses(self.dependant, caller_if_any)
 
         async def guarded(request: Request) -> Response:
@@ -115,6 +118,8 @@ class Route(APIRoute):
                 await caller_if_any(request)
             limit = rules.rate or self.public_limit
             allowance = self._count(doors, request, limit) if limit else None
+            if is_command:
+                await doors.running.gate.refuse_commands(doors.running)
             if scope["query_string"] and not rules.open_query:
                 check_query(scope["query_string"], known)
             if reads_json:

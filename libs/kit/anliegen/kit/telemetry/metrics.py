@@ -103,6 +103,7 @@ topic_differences = Gauge(
     "topic_differences", "1 where a topic was not as the manifest says when the worker started.",
     ("service", "topic", "what"),
 )  # fmt: skip
+fenced = Gauge("fenced", "1 while the service waits for a person's release, after a restore.", ("service",))
 timers_fired = Counter("timers_fired_total", "Timers whose time came.", ("service", "kind"))
 pool_in_use = Gauge("db_pool_in_use", "Database connections in use.", ("service", "part"))
 
