@@ -9,6 +9,8 @@ from . import toy
 from .children import serving
 from .cpu import Meter
 from .load import Answers, Load, run_load
+from .peer import CONNECTIONS as PEER_CONNECTIONS
+from .peer import PeerMissing, measure_peer
 from .pgbench import run_pgbench
 from .plan import Plan
 from .results import Result
@@ -57,11 +59,24 @@ def one_statement() -> str:
 
 
 async def measure(servers: Servers, plan: Plan) -> AsyncIterator[Result]:
-    """The toy's write and intake's, each at several numbers of connections."""
+    """The toy's write and intake's, each at several numbers of connections, and the peer's."""
     async for result in _toy_writes(servers, plan):
         yield result
+    rates = {}
     async for result in _intake(servers, plan):
+        rates[result.name] = result.value
         yield result
+    if plan.peers:
+        try:
+            peer, others = await measure_peer(servers, plan)
+        except PeerMissing as missing:
+            print(f"\nLEFT OUT: {missing}\n", flush=True)
+            return
+        yield peer
+        for result in others:
+            yield result
+        ours = rates[f"accept, intake, new senders, {PEER_CONNECTIONS} connections"]
+        yield Result("accept, intake against django-helpdesk", ours, "requests/s", peer.value, peer.name)
 
 
 async def _toy_writes(servers: Servers, plan: Plan) -> AsyncIterator[Result]:

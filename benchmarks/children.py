@@ -12,6 +12,8 @@ from anliegen.stack.ports import answers, any_free
 
 from .servers import REPOSITORY
 
+LOG = REPOSITORY / ".anliegen" / "benchmarks.log"
+
 
 class ChildFailed(RuntimeError):
     """A process of the benchmark ended with an error."""
@@ -51,10 +53,12 @@ async def serving(
 
 @contextlib.asynccontextmanager
 async def running(command: Sequence[str], *, environment: Mapping[str, str] | None = None) -> AsyncIterator[int]:
-    """Run a command for as long as the block lasts; gives its process number."""
-    child = await asyncio.create_subprocess_exec(
-        *command, env=environment, cwd=REPOSITORY, stdin=asyncio.subprocess.DEVNULL, start_new_session=True
-    )
+    """Run a command for as long as the block lasts; gives its process number. What it says goes to LOG."""
+    with LOG.open("ab") as log:
+        child = await asyncio.create_subprocess_exec(
+            *command, env=environment, cwd=REPOSITORY, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
+            start_new_session=True,
+        )  # fmt: skip
     try:
         yield child.pid
     finally:

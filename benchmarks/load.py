@@ -23,7 +23,10 @@ NUMBER, SENDER, ADDRESS = b"@" * 10, b"%" * 10, b"@@"
 
 @dataclass
 class Load:
-    """What is to be sent. It ends after `count` requests where that is given, else after `seconds`."""
+    """What is to be sent. It ends after `count` answers where that is given, else after `seconds`.
+
+    Where a count is given, another request is sent for each that is refused.
+    """
 
     port: int
     path: str
@@ -105,7 +108,7 @@ class _Generator:
             self.times.append(took)
 
     def goes_on(self, now: float) -> bool:
-        return now < self.end and not (self.load.count and self.issued >= self.load.count)
+        return now < self.end and not (self.load.count and self.issued - self.refused >= self.load.count)
 
     def wait(self, now: float) -> float:
         """Seconds to wait before the next request, where there is a rate."""

@@ -1,6 +1,7 @@
-"""Parts of a worker in a process of their own, to be measured: `python -m benchmarks.parts relay|consumer …`.
+"""Parts of the toy in a process of their own, to be measured: `python -m benchmarks.parts relay|consumer|writer …`.
 
 Each prints one JSON object. CPU and memory are those of the process itself; PostgreSQL's and Kafka's are read beside.
+`worker` is the toy's whole worker, as any service's, until it is told to end.
 """
 
 import argparse
@@ -12,14 +13,19 @@ import time
 from collections.abc import AsyncIterator, Coroutine
 from dataclasses import asdict, dataclass
 from typing import Any
+from uuid import uuid4
 
 import uvloop
 from prometheus_client import REGISTRY
 
+from anliegen.events import ContactReceived
+from anliegen.events.builders import build
+from anliegen.kit import begin
 from anliegen.kit.consumer import loop
 from anliegen.kit.relay import Relay
 from anliegen.kit.service import open_context
 from anliegen.kit.telemetry.start import start_telemetry
+from anliegen.kit.worker import work
 
 from . import toy
 from .cpu import Meter, memory
@@ -90,23 +96,58 @@ async def consumer(total: int, meter: Meter, *, batch: int, many: bool) -> Progr
             await asyncio.sleep(0.002)
 
 
+@dataclass
+class Written:
+    """When each contact was committed (Unix time), and the CPU seconds that other processes used meanwhile."""
+
+    commits: dict[str, float]
+    seconds: float
+    cpu: dict[str, float]
+
+
+async def writer(rate: float, seconds: float, meter: Meter) -> Written:
+    """Announce so many contacts a second, as an HTTP process does."""
+    sample = build(ContactReceived)
+    commits: dict[str, float] = {}
+    async with open_context(toy.toy_service()) as context:
+        due = began = time.monotonic()
+        meter.begin()
+        while due < began + seconds:
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
+            event = sample.model_copy(update={"journey_id": uuid4(), "contact_id": uuid4()})
+            async with begin(context) as tx:
+                await tx.lock(event.journey_id)
+                tx.publish(event)
+            commits[str(event.contact_id)] = time.time()
+            due += 1 / rate
+        return Written(commits, time.monotonic() - began, meter.read())
+
+
 async def _main(chosen: argparse.Namespace) -> None:
     service = toy.toy_service()
     start_telemetry([service], part="work")
+    if chosen.part == "worker":
+        await work([toy.toy_service(announces=False)])
+        return
     pids = {name: int(pid) for name, pid in (word.split("=") for word in chosen.beside)}
     meter = Meter({"ours": os.getpid(), **pids})
-    if chosen.part == "relay":
-        progress = await relay(chosen.total, meter)
+    found: Progress | Written
+    if chosen.part == "writer":
+        found = await writer(chosen.rate, chosen.seconds, meter)
+    elif chosen.part == "relay":
+        found = await relay(chosen.total, meter)
     else:
-        progress = await consumer(chosen.total, meter, batch=chosen.batch, many=chosen.many)
-    print(json.dumps(asdict(progress)))
+        found = await consumer(chosen.total, meter, batch=chosen.batch, many=chosen.many)
+    print(json.dumps(asdict(found)))
 
 
 if __name__ == "__main__":
     asked = argparse.ArgumentParser(description=__doc__)
-    asked.add_argument("part", choices=["relay", "consumer"])
-    asked.add_argument("--total", type=int, required=True)
+    asked.add_argument("part", choices=["relay", "consumer", "writer", "worker"])
+    asked.add_argument("--total", type=int, default=0)
     asked.add_argument("--batch", type=int, default=500)
     asked.add_argument("--many", action="store_true")
+    asked.add_argument("--rate", type=float, default=50.0, help="contacts a second")
+    asked.add_argument("--seconds", type=float, default=10.0)
     asked.add_argument("--beside", action="append", default=[], metavar="NAME=PID", help="CPU read beside ours")
     uvloop.run(_main(asked.parse_args()))

@@ -1,6 +1,7 @@
 """The servers of a run: a PostgreSQL and a Kafka of their own, fresh, with the settings of the embedded stack."""
 
 import contextlib
+import fcntl
 import logging
 import os
 import secrets
@@ -9,9 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import asyncpg
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from pydantic import SecretStr
 
 from anliegen.events.topics import manifest
-from anliegen.kit import Service
+from anliegen.kit import Service, Settings
+from anliegen.kit.consumer.records import Place
+from anliegen.kit.consumer.store import insert_position
+from anliegen.kit.kafka import get_cluster_id
 from anliegen.kit.migrate import migrate_database
 from anliegen.stack.databases import package_name, prepare_databases
 from anliegen.stack.home import Home
@@ -51,11 +57,34 @@ class Servers:
             )
         return self._kafka
 
+    def restart_kafka(self) -> None:
+        """Start the broker again, on the same files and port, after it was killed; it has answered on return."""
+        self._kafka = None
+        _ = self.kafka
+
+    async def skip_records(self, service: Service) -> None:
+        """Let a service that has no positions yet begin behind all that lies in its topics."""
+        settings = Settings(database_url="", environment="test", kafka_bootstrap=self.kafka.bootstrap)
+        cluster = await get_cluster_id(settings)
+        client = AIOKafkaConsumer(bootstrap_servers=self.kafka.bootstrap, enable_auto_commit=False)
+        await client.start()
+        try:
+            await client.topics()
+            for topic in service.handlers.topics:
+                partitions = [TopicPartition(topic, part) for part in client.partitions_for_topic(topic) or ()]
+                async with self.connected(service.name) as connection:
+                    for place, end in (await client.end_offsets(partitions)).items():
+                        await insert_position(
+                            connection, group=service.name, place=Place(*place), cluster_id=cluster, offset=end
+                        )
+        finally:
+            await client.stop()
+
     def environment(self, *, with_kafka: bool = False) -> dict[str, str]:
-        """What a process of a service is told, as in production: no development conveniences."""
+        """What a process of a service is told, as in production; where it works with Kafka, topics are small ones."""
         return {
             **os.environ,
-            "ANLIEGEN_ENVIRONMENT": "production",
+            "ANLIEGEN_ENVIRONMENT": "embedded" if with_kafka else "production",
             "ANLIEGEN_DATABASE_URL": self.postgres.service_url_template,
             "ANLIEGEN_OIDC_ISSUER": "https://issuer.example",
             "ANLIEGEN_IDENTITY_SECRET": IDENTITY_SECRET,
@@ -66,6 +95,14 @@ class Servers:
             "MALLOC_ARENA_MAX": "2",
             **({"ANLIEGEN_KAFKA_BOOTSTRAP": self.kafka.bootstrap} if with_kafka else {}),
         }
+
+    def settings(self, service: Service) -> Settings:
+        """What a service is told that runs in this process."""
+        return service.settings(
+            environment="embedded",
+            database_url=self.postgres.service_url_template,
+            identity_secret=SecretStr(IDENTITY_SECRET),
+        )
 
     def address(self, service: str) -> str:
         """The address under which a service works."""
@@ -129,3 +166,15 @@ def fresh_servers(folder: Path, *, settings: Mapping[str, str] | None = None) ->
         yield Servers(home, server)
     finally:
         reset(folder)
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Let one run at a time use this folder: a second one would empty it under the first. Raises SystemExit."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_name(f"{folder.name}.lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SystemExit(f"Another run is at work in {folder}. Wait for it, or give another --home.") from None
+        yield

@@ -80,8 +80,8 @@ def opened(event: ContactReceived) -> QuestionOpened:
     )
 
 
-def toy_service(*, many: bool = False) -> Service:
-    """The toy, with a handler for each event, or one that takes lists."""
+def toy_service(*, many: bool = False, announces: bool = True) -> Service:
+    """The toy, with a handler for each event or one that takes lists; it answers what it hears, or only notes it."""
     handlers = Handlers(NAME)
 
     async def enter_contact(event: ContactReceived, tx: Transaction) -> None:
@@ -90,7 +90,8 @@ def toy_service(*, many: bool = False) -> Service:
             "ON CONFLICT DO NOTHING",
             event.contact_id, event.journey_id, event.text, ids.derived("case", event.contact_id),
         )  # fmt: skip
-        tx.publish(opened(event))
+        if announces:
+            tx.publish(opened(event))
 
     async def enter_contacts(deliveries: list[Delivery[ContactReceived]], tx: Transaction) -> None:
         events = [delivery.event for delivery in deliveries]
@@ -102,7 +103,7 @@ def toy_service(*, many: bool = False) -> Service:
             [e.contact_id for e in events], [e.journey_id for e in events], [e.text for e in events],
             [ids.derived("case", e.contact_id) for e in events],
         )  # fmt: skip
-        for delivery in deliveries:
+        for delivery in deliveries if announces else ():
             tx.publish(opened(delivery.event), cause=delivery.envelope)
 
     if many:
