@@ -24,6 +24,8 @@ async def test_a_message_is_answered_as_the_provider_does_and_shown() -> None:
         [shown] = (await client.get("messages.json", params={"to": "16505551234"})).json()
         assert (shown["id"], shown["text"]) == (answer["messages"][0]["id"], "<b>Hallo</b>")
         assert (await client.get("messages.json", params={"callback_data": "other"})).json() == []
+        assert (await client.get("messages.json", params={"after": shown["number"]})).json() == []
+        assert (await client.get("messages.json", params={"after": shown["number"] - 1})).json() == [shown]
         page = (await client.get("")).text
         assert "&lt;b&gt;Hallo" in page
         assert "<b>Hallo" not in page

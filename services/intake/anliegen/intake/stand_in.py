@@ -115,13 +115,16 @@ class StandIn:
         return _error(404, 100, "gone") if found is None else Response(found[0], media_type=found[1])
 
     async def list_messages(self, request: Request) -> Response:
-        """`GET /messages.json?to=&callback_data=`: what was sent, the newest first."""
+        """`GET /messages.json?to=&callback_data=&after=`: what was sent after this number, the newest first."""
         to, data = request.query_params.get("to"), request.query_params.get("callback_data")
+        given = request.query_params.get("after", "")
+        after = int(given) if given.isdecimal() else 0
         digits = "".join(filter(str.isdigit, to or ""))
         found = [
             message
             for message in reversed(self.messages)
-            if (to is None or message["to"] == digits)
+            if message["number"] > after
+            and (to is None or message["to"] == digits)
             and (data is None or message["body"].get("biz_opaque_callback_data") == data)
         ]
         return JSONResponse(found)
