@@ -32,6 +32,7 @@ formats.checks("date-time", raises=ValueError)(lambda text: isinstance(text, str
 def own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Classes that the test declares are forgotten after it."""
     monkeypatch.setattr(registry, "_classes", dict(registry._classes))
+    monkeypatch.setattr(registry, "_upcasters", dict(registry._upcasters))
 
 
 @pytest.fixture(scope="session")

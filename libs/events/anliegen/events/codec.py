@@ -36,17 +36,22 @@ def encode(event: Event) -> bytes:
 def decode(event_type: str, payload: bytes) -> Event | None:
     """The event in these bytes, or None where the type is not known here (producers are deployed first).
 
-    Fields that a newer producer added are ignored. Raises PayloadMalformed; its text names fields, never their values.
+    An old version is handed on as the newest that it can be upcast to. Fields that a newer producer added are ignored.
+    Raises PayloadMalformed; its text names fields, never their values.
     """
-    cls = registry.find_class(event_type)
-    if cls is None:
-        return None
     try:
-        return cls.model_validate_json(payload, extra="ignore")
+        event = decode_as_said(event_type, payload)
+        return registry.upcast(event) if event is not None else None
     except ValidationError as problem:
         errors = problem.errors(include_url=False, include_context=False, include_input=False)[:5]
         where = "; ".join(f"{_place(error['loc'])}: {error['type']}" for error in errors)
         raise PayloadMalformed(f"{PayloadMalformed.__doc__} {event_type}: {where}") from None
+
+
+def decode_as_said(event_type: str, payload: bytes) -> Event | None:
+    """The event in the version in which it was said. Raises pydantic's ValidationError."""
+    cls = registry.find_class(event_type)
+    return cls.model_validate_json(payload, extra="ignore") if cls is not None else None
 
 
 def _place(location: tuple[int | str, ...]) -> str:

@@ -1,14 +1,18 @@
 """The catalogue: every event type, its class, and the topic it travels on."""
 
 import re
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from .base import Event
 
+Old = TypeVar("Old", bound="Event")
+New = TypeVar("New", bound="Event")
+
 TYPE_FORM = re.compile(r"[a-z][a-z_]*\.[a-z][a-z_]*\.v[1-9][0-9]*")
 _classes: dict[str, "type[Event]"] = {}
+_upcasters: "dict[str, tuple[type[Event], Callable[[Any], Event]]]" = {}
 
 
 class EventTypeTaken(ValueError):
@@ -17,6 +21,10 @@ class EventTypeTaken(ValueError):
 
 class EventTypeMalformed(ValueError):
     """An event type is `service.fact.vN`, in small letters with underscores, such as `intake.contact_received.v1`."""
+
+
+class UpcasterMisplaced(ValueError):
+    """An upcaster leads from one version of a fact to the next, and there is one from each."""
 
 
 def register(cls: "type[Event]") -> None:
@@ -47,6 +55,52 @@ def classes_of(base: "type[Event]") -> "list[type[Event]]":
 def classes_in(package: str) -> "list[type[Event]]":
     """The registered classes that this package or a module of it declares, sorted by type."""
     return [cls for cls in all_classes() if cls.__module__ == package or cls.__module__.startswith(f"{package}.")]
+
+
+def upcasts(old: type[Old], *, to: type[New]) -> Callable[[Callable[[Old], New]], Callable[[Old], New]]:
+    """Declare how an event of an old version reads as one of the next: a pure function, beside the new class.
+
+    From then on nobody sees the old version: `codec.decode` gives the new one, and handlers of the new class hear both.
+    """
+
+    def enter(function: Callable[[Old], New]) -> Callable[[Old], New]:
+        if next_version(old.event_type) != to.event_type or old.event_type in _upcasters:
+            raise UpcasterMisplaced(f"{UpcasterMisplaced.__doc__} Found: {old.event_type} to {to.event_type}.")
+        _upcasters[old.event_type] = (to, function)
+        return function
+
+    return enter
+
+
+def upcast(event: "Event") -> "Event":
+    """The event in the latest version that its upcasters lead to; itself where there is none."""
+    while event.event_type in _upcasters:
+        event = _upcasters[event.event_type][1](event)
+    return event
+
+
+def versions_read_as(cls: "type[Event]") -> list[str]:
+    """The types that reach a handler of this class: its own and the older ones that are upcast to it.
+
+    Empty for a class that is itself upcast: its events are handed on as the newer ones.
+    """
+    if cls.event_type in _upcasters:
+        return []
+    found = [cls.event_type]
+    for kind in found:
+        found += [older for older, (to, _) in _upcasters.items() if to.event_type == kind]
+    return found
+
+
+def next_version(event_type: str) -> str:
+    """The type that a break begins: `helpdesk.question_taken.v1` → `helpdesk.question_taken.v2`."""
+    number = int(event_type.rpartition(".v")[2])
+    return f"{fact_of(event_type)}.v{number + 1}"
+
+
+def fact_of(event_type: str) -> str:
+    """The fact without its version: `helpdesk.question_taken.v1` → `helpdesk.question_taken`."""
+    return event_type.rpartition(".v")[0]
 
 
 def service_of(event_type: str) -> str:

@@ -35,7 +35,7 @@ NEVER_EDITED = (
 )
 A_NEW_TYPE = (
     "Within a version only optional fields with defaults and values of open lists are added. Take the change back, or "
-    "declare a new type {next} beside this one: CONTRIBUTING.md, Change an event."
+    "declare a new type {next} beside this one: CONTRIBUTING.md, Break with a version."
 )
 
 
@@ -84,7 +84,7 @@ def tampered(folder: Path = FOLDER) -> Iterator[str]:
 
 def unkept(cls: type[Event], release: Release) -> Iterator[str]:
     """What this class does not keep of what the release promised, and what to do."""
-    advice = A_NEW_TYPE.format(next=next_version(cls.event_type))
+    advice = A_NEW_TYPE.format(next=registry.next_version(cls.event_type))
     for breach in breaches(release.schema, schema_of(cls)):
         yield f"{release}: {breach} ({breach.rule}) {advice}"
     topic = registry.topic_of(cls)
@@ -104,12 +104,6 @@ def all_unkept(releases: list[Release], retired: set[str]) -> Iterator[str]:
                 f"{release}: its class is gone, and events of it lie in topics (removed). Bring it back; or, once "
                 f"nobody announces or reads it, name it in libs/events/schemas/released/{RETIRED}."
             )
-
-
-def next_version(event_type: str) -> str:
-    """The type that a break begins: `helpdesk.question_taken.v1` → `helpdesk.question_taken.v2`."""
-    name, _, number = event_type.rpartition(".v")
-    return f"{name}.v{int(number) + 1}"
 
 
 def unreleased(releases: list[Release]) -> Iterator[tuple[type[Event], Release | None]]:

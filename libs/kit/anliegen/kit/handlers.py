@@ -50,6 +50,10 @@ class HandlerMisplaced(TypeError):
     """A handler must name at least one event class that can be published, and a projection cannot publish."""
 
 
+class VersionOutdated(TypeError):
+    """Events of this version are read as a newer one: handle the newer class, and you hear both."""
+
+
 class Handlers:
     """The table of one service's handlers.
 
@@ -126,8 +130,11 @@ class Handlers:
         found = [concrete for cls in classes for concrete in registry.classes_of(cls)]
         if not found:
             raise HandlerMisplaced(f"{HandlerMisplaced.__doc__} {handler.name}: {classes}")
-        for cls in found:
-            entries = self._table.setdefault(cls.event_type, [])
+        for cls in classes:
+            if cls.event_type and not registry.versions_read_as(cls):
+                raise VersionOutdated(f"{VersionOutdated.__doc__} {handler.name}: {cls.event_type}")
+        for kind in (kind for cls in found for kind in registry.versions_read_as(cls)):
+            entries = self._table.setdefault(kind, [])
             if handler not in entries:
                 entries.append(handler)
 

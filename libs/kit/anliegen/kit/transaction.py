@@ -151,10 +151,12 @@ class Transaction:
         return await links.persons_of(await self.start(), journey_ids)
 
     # Announcements ----------------------------------------------------------------------------------------------------
-    def publish(self, event: Event, *, cause: Envelope | None = None) -> UUID:
+    def publish(self, event: Event, *, beside: Event | None = None, cause: Envelope | None = None) -> UUID:
         """Announce a fact; it is written with the state when the transaction ends. Tells the event's id.
 
-        Raises KeyNotLocked, PayloadTooLarge, ProjectionPublishes, and CauseMissing in a handler of lists.
+        `beside` is the same fact in the version before, for those who read only that: it follows under the same id, so
+        whoever reads both takes the first. Raises KeyNotLocked, PayloadTooLarge, ProjectionPublishes, and CauseMissing
+        in a handler of lists.
         """
         if not self.may_publish:
             raise ProjectionPublishes(ProjectionPublishes.__doc__)
@@ -169,40 +171,41 @@ class Transaction:
         if cause is None and self.correlation is None:
             self.correlation = correlation
         traceparent, tracestate = traces.inject()
-        envelope = Envelope(
-            id=event_id,
-            source=service.source,
-            type=event.event_type,
-            time=self.now,
-            key=event.key,
-            subject=event.subject,
-            dataschema=dataschema_of(event.event_type),
-            correlationid=correlation,
-            causationid=str(cause.id) if cause else None,
-            traceparent=traceparent,
-            tracestate=tracestate,
-        )
-        headers = envelope.attributes()
-        del headers["ce_sequence"]  # the locked row gives it
-        row = streams.OutgoingRow(
-            event_id=event_id,
-            topic=registry.topic_of(type(event)),
-            key=event.key,
-            type=event.event_type,
-            headers=json.dumps(headers),
-            payload=codec.encode(event),
-        )
-        self.outgoing.append((event, row))
+        for version in (event, beside) if beside else (event,):
+            envelope = Envelope(
+                id=event_id,
+                source=service.source,
+                type=version.event_type,
+                time=self.now,
+                key=event.key,
+                subject=version.subject,
+                dataschema=dataschema_of(version.event_type),
+                correlationid=correlation,
+                causationid=str(cause.id) if cause else None,
+                traceparent=traceparent,
+                tracestate=tracestate,
+            )
+            headers = envelope.attributes()
+            del headers["ce_sequence"]  # the locked row gives it
+            row = streams.OutgoingRow(
+                event_id=event_id,
+                topic=registry.topic_of(type(version)),
+                key=event.key,
+                type=version.event_type,
+                headers=json.dumps(headers),
+                payload=codec.encode(version),
+            )
+            self.outgoing.append((version, row))
         return event_id
 
     def _id_of(self, event: Event, cause: Envelope | None) -> UUID:
         if cause is None:
             return ids.uuid7(self.wall)
-        place = (cause.id, event.event_type, event.subject)
+        # Without the version: what is announced again after an upgrade, in a newer one, is still the same fact.
+        fact = registry.fact_of(event.event_type)
+        place = (cause.id, fact, event.subject)
         ordinal = self._ordinals[place] = self._ordinals.get(place, -1) + 1
-        return ids.derived_event_id(
-            cause.id, cause.time, self.context.service.name, event.event_type, event.subject, ordinal
-        )
+        return ids.derived_event_id(cause.id, cause.time, self.context.service.name, fact, event.subject, ordinal)
 
     # Timers -----------------------------------------------------------------------------------------------------------
     async def set_timer(
