@@ -25,6 +25,9 @@ demo: install ## start everything and play the first journey; it stays running u
 test: install check ## check everything and run every test
 	@$(BIN)/pytest --ignore=tests/architecture --durations=10 --durations-min=1
 
+search: install ## look for a play of commands, crashes and repetitions that breaks a promise: make search PLAYS=500
+	@HYPOTHESIS_PROFILE=long HYPOTHESIS_PLAYS=$(or $(PLAYS),5000) $(BIN)/pytest libs/kit/tests/backbone/test_state_machine.py
+
 stories: install ## tell the stories over the public interfaces of the whole stack
 	@$(BIN)/pytest tests/stories -v
 
@@ -56,4 +59,4 @@ release-schemas: install ## keep the events' schemas as they are now, for good; 
 new-service: install ## begin a service: make new-service NAME=parcel-tracing
 	@$(BIN)/python scripts/new_service.py $(NAME)
 
-.PHONY: help install demo test stories check up down bench chaos lock docs release-schemas new-service
+.PHONY: help install demo test search stories check up down bench chaos lock docs release-schemas new-service

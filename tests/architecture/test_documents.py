@@ -24,6 +24,10 @@ def test_links_lead_somewhere(workspace) -> None:
     hold(documents.links_broken(workspace))
 
 
+def test_tests_that_pages_name_are_there(workspace) -> None:
+    hold(documents.tests_unknown(workspace))
+
+
 def test_decisions_are_counted_without_a_gap(workspace) -> None:
     hold(documents.decisions_misnumbered(workspace))
 
@@ -90,6 +94,11 @@ def test_hearers_of_an_event_are_the_services_that_want_it(docs) -> None:
 )
 def test_broken_link_is_found(toy, text, found) -> None:
     assert len(list(documents.links_broken(toy({"/docs/a.md": text, "/docs/other.md": "", "/LICENSE": ""})))) == found
+
+
+def test_test_that_is_not_there_is_found(toy) -> None:
+    files = {"/docs/a.md": "`test_one` `test_two`", "/services/toy/tests/test_toy.py": "def test_one() -> None: ..."}
+    assert list(documents.tests_unknown(toy(files))) == ["docs/a.md: there is no test_two"]
 
 
 @pytest.mark.parametrize(

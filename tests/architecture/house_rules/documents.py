@@ -8,10 +8,11 @@ from .workspace import Workspace
 BEGIN = "<!-- written by make docs -->"
 END = "<!-- end -->"
 LINK = re.compile(r"\]\(([^)\s]+)\)")
+TEST = re.compile(r"`(test_\w+)`")
 PARTS = ("Why", "What we do", "What it costs")
 COMMANDS = (
-    "help", "install", "demo", "test", "stories", "check", "up", "down", "bench", "lock", "docs", "release-schemas",
-    "new-service",
+    "help", "install", "demo", "test", "search", "stories", "check", "up", "down", "bench", "lock", "docs",
+    "release-schemas", "new-service",
 )  # fmt: skip
 
 
@@ -25,6 +26,16 @@ def links_broken(workspace: Workspace) -> Iterator[str]:
             file = target.partition("#")[0]
             if file and "://" not in file and not file.startswith("mailto:") and not (path.parent / file).exists():
                 yield f"{place}: {target} leads nowhere"
+
+
+def tests_unknown(workspace: Workspace) -> Iterator[str]:
+    """Every test that a page names, as what keeps a promise, is there."""
+    known = {name for source in workspace.sources for name in re.findall(r"def (test_\w+)", source.text)}
+    for path in workspace.files:
+        if path.suffix == ".md" and path.is_relative_to(workspace.root / "docs"):
+            for name in TEST.findall(path.read_text("utf-8")):
+                if name not in known:
+                    yield f"{path.relative_to(workspace.root).as_posix()}: there is no {name}"
 
 
 def decisions_misnumbered(workspace: Workspace) -> Iterator[str]:
