@@ -2,7 +2,8 @@
 
 import contextlib
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -20,24 +21,29 @@ from anliegen.kit.testing.clients import ISSUER, jwks_address
 from anliegen.kit.testing.plugin import IDENTITY_SECRET
 from anliegen.stack.ports import any_free
 
+HERE = Path(__file__).parent
+PATIENCE = 300  # seconds
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The whole matrix takes many minutes: it runs where it is asked for."""
-    if os.environ.get("ANLIEGEN_FAULTS") == "full":
-        return
+    everything = os.environ.get("ANLIEGEN_FAULTS") == "full"
     for item in items:
-        if item.get_closest_marker("full"):
+        if item.path.is_relative_to(HERE) and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(PATIENCE))  # the first one starts PostgreSQL, Kafka and four processes
+        if item.get_closest_marker("full") and not everything:
             item.add_marker(pytest.mark.skip(reason="ANLIEGEN_FAULTS=full runs the whole matrix"))
 
 
 @pytest.fixture(scope="session")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+async def broker(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Broker]:
     """A real Kafka of these tests' own, which they may stop and start."""
     broker = Broker(tmp_path_factory.mktemp("faults-kafka"))
+    await broker.start()
     try:
         yield broker
     finally:
-        broker.stop()
+        await broker.stop()
 
 
 @pytest.fixture(scope="session")

@@ -19,11 +19,11 @@ READ = [point for point in failpoints.POINTS if not point.startswith(("write.", 
 PLACES = [
     *((SERVING, point) for point in WRITE),
     *(("door", point) for point in RELAY),
-    *(("desk", point) for point in [*WRITE, *READ]),
+    *(("desk", point) for point in READ),
 ]
 """Which process fails where. What stands in more than one process fails in each in the full matrix."""
 MORE_PLACES = [
-    *(("desk", point) for point in RELAY),
+    *(("desk", point) for point in [*WRITE, *RELAY]),
     *(("shelf", point) for point in [*WRITE, *READ] if point not in {
         # A projection locks and announces nothing, and this one has nothing to fail at.
         "write.locked", "write.flushed", "consume.parked", "consume.set_aside", "retry.locked", "retry.handled",

@@ -12,7 +12,13 @@ MANY = 400
 
 
 @pytest.mark.parametrize(
-    "setting", ["relay.fetched=kill@2", "relay.sent=kill@2", "relay.acknowledged=kill@2", "relay.deleted=kill@1"]
+    "setting",
+    [
+        "relay.sent=kill@2",
+        "relay.deleted=kill@1",
+        pytest.param("relay.fetched=kill@2", marks=pytest.mark.full),
+        pytest.param("relay.acknowledged=kill@2", marks=pytest.mark.full),
+    ],
 )
 async def test_a_relay_that_is_killed_with_two_batches_under_way_loses_and_turns_nothing(
     house: House, setting: str
@@ -53,6 +59,22 @@ async def test_a_broker_that_is_killed_while_much_is_under_way_loses_and_turns_n
     await house.broker.start()
     await writing
     await house.settle(accepted, since=since, repeats=2)
+
+
+async def test_a_network_that_swallows_acknowledgements_loses_and_turns_nothing(house: House) -> None:
+    """What was sent is there, and the relay does not hear of it: it says it again, and Kafka knows it already."""
+    accepted, since = Accepted(), await house.ledger.ends()
+    known, proxy = journeys(3), house.broker.proxy
+    await house.start("door", kafka_bootstrap=house.broker.through)
+    for _ in range(3):
+        await house.flood(known, MANY // 4, into=accepted)
+        await asyncio.sleep(0.05)
+        proxy.close_hole()
+        await asyncio.sleep(0.3)
+        proxy.reset()
+        proxy.open_hole()
+    await house.settle(accepted, since=since, repeats=2)
+    await house.kill("door")
 
 
 async def test_two_relays_announce_nothing_twice(house: House) -> None:

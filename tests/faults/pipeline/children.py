@@ -32,8 +32,12 @@ class Child:
     async def stands_still(self, *, seconds: float = PATIENCE) -> None:
         """Wait until it has stopped itself."""
         async with asyncio.timeout(seconds):
-            while psutil.Process(self.pid).status() != psutil.STATUS_STOPPED:
+            while not self.is_still():
                 await asyncio.sleep(0.02)
+
+    def is_still(self) -> bool:
+        """Whether it is stopped just now."""
+        return bool(psutil.Process(self.pid).status() == psutil.STATUS_STOPPED)
 
     async def has_failed(self, *, seconds: float = PATIENCE) -> None:
         """Wait until every failpoint that was armed has failed."""

@@ -39,7 +39,13 @@ class House:
     _speaking: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def start(self, role: str, *failpoints: str, **environment: str) -> Child:
-        """Start the process of this role, armed with these failpoints; it takes the place of the one before."""
+        """Start the process of this role, armed with these failpoints; it takes the place of the one before.
+
+        That one is killed, unless it stands still: then it will be heard of again.
+        """
+        before = self.at_work.pop(role, None)
+        if before is not None and not before.ended.done() and not before.is_still():
+            await before.kill()
         if role == SERVING:
             child = await self.nursery.serve(ROLES[role], port=self.port, failpoints=failpoints, **environment)
         else:
@@ -90,14 +96,15 @@ class House:
         )
 
     async def flood(self, journeys: Sequence[UUID], each: int, *, into: Accepted) -> None:
-        """Write so many contacts for each journey at once, in a transaction for each journey."""
+        """Write so many more contacts for each journey at once, in a transaction for each journey."""
         for journey in journeys:
             lane = [uuid4() for _ in range(each)]
+            before = sum(len(other) for other in into.lanes[journey])
             async with begin(self.door) as tx:
                 await tx.lock(journey)
                 await tx.executemany(
                     "INSERT INTO contacts (contact_id, journey_id, number) VALUES ($1, $2, $3)",
-                    [(contact, journey, number) for number, contact in enumerate(lane, start=1)],
+                    [(contact, journey, number) for number, contact in enumerate(lane, start=before + 1)],
                 )
                 for contact in lane:
                     tx.publish(build(ContactReceived, contact_id=contact, journey_id=journey, text=""))
