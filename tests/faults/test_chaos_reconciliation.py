@@ -133,6 +133,11 @@ def test_record_that_was_published_again_is_no_effect(ledger: Ledger, evidence: 
     assert lines["Kafka: sequences per journey"].again == 1
 
 
+def test_event_that_was_announced_again_under_its_id_leaves_no_gap(ledger: Ledger, evidence: Evidence) -> None:
+    evidence.records.append(replace(evidence.records[3], sequence=6))
+    assert broken(ledger, evidence) == {}
+
+
 def exchange(evidence: Evidence, first: str, second: str) -> None:
     """Let two events of one service come in the other order."""
     places = {one.event_id: place for place, one in enumerate(evidence.records)}

@@ -86,9 +86,7 @@ async def test_a_crash_between_sending_and_noting_sends_the_same_mail_again(
 async def test_a_worker_that_comes_back_goes_on_with_what_it_had_taken_and_with_nobody_elses(
     client: TestClient, context: Context, mailbox: Any, published: Published
 ) -> None:
-    for number in range(2):
-        sender = {"kind": "email", "value": f"anna{number}@post.example"}
-        await client.anonymous.post("/intake/v1/contacts", json={**MAILED, "sender": sender})
+    await bring_mailed(client, 2)
     elsewhere = replace(context, settings=context.settings.model_copy(update={"worker_slot": "1"}))
     for who in (context, elsewhere):
         async with begin_in(who) as tx:
@@ -103,6 +101,69 @@ async def test_a_worker_that_comes_back_goes_on_with_what_it_had_taken_and_with_
         await asyncio.wait({running})
     assert len(mailbox.mails) == 1
     assert await dispatcher.dispatch_due(context) == 0
+
+
+async def bring_mailed(client: TestClient, count: int) -> None:
+    for number in range(count):
+        sender = {"kind": "email", "value": f"anna{number}@post.example"}
+        await client.anonymous.post("/intake/v1/contacts", json={**MAILED, "sender": sender})
+
+
+async def test_what_was_sent_is_noted_once_the_database_is_back(
+    client: TestClient, context: Context, mailbox: Any, published: Published, monkeypatch: Any
+) -> None:
+    await bring_mailed(client, 3)
+    troubles = [ConnectionResetError(), TimeoutError()]
+    confirm = speak.confirm_sent
+
+    async def confirm_later(*given: Any, **named: Any) -> None:
+        if troubles:
+            raise troubles.pop()
+        await confirm(*given, **named)
+
+    monkeypatch.setattr(speak, "confirm_sent", confirm_later)
+    assert await dispatcher.dispatch_due(context) == 3
+    assert len(mailbox.mails) == 3
+    assert len(await published(ReplySent)) == 3
+
+
+async def test_trouble_with_one_breaks_no_other_off(
+    client: TestClient, context: Context, mailbox: Any, published: Published, monkeypatch: Any
+) -> None:
+    await bring_mailed(client, 3)
+    hand_over, failing = dispatcher.hand_over, [LookupError("a fault of ours")]
+
+    async def hand_over_or_fail(*given: Any) -> Any:
+        if failing:
+            raise failing.pop()
+        await asyncio.sleep(0.1)
+        return await hand_over(*given)
+
+    monkeypatch.setattr(dispatcher, "hand_over", hand_over_or_fail)
+    with pytest.raises(LookupError):
+        await dispatcher.dispatch_due(context)
+    assert len(mailbox.mails) == len(await published(ReplySent)) == 2
+
+
+async def test_a_worker_that_is_told_to_stop_finishes_what_a_channel_is_taking_over(
+    client: TestClient, context: Context, mailbox: Any, published: Published, monkeypatch: Any
+) -> None:
+    await bring_mailed(client, 2)
+    hand_over, begun = dispatcher.hand_over, asyncio.Event()
+
+    async def hand_over_slowly(*given: Any) -> Any:
+        handed = await hand_over(*given)
+        begun.set()
+        await asyncio.sleep(0.3)
+        return handed
+
+    monkeypatch.setattr(dispatcher, "hand_over", hand_over_slowly)
+    running = asyncio.create_task(dispatcher.dispatch_due(context))
+    await begun.wait()
+    running.cancel()
+    await asyncio.wait({running})
+    assert running.cancelled()
+    assert len(mailbox.mails) == len(await published(ReplySent)) == 2
 
 
 async def test_two_dispatchers_send_once(client: TestClient, context: Context, mailbox: Any) -> None:

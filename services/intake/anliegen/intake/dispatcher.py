@@ -6,13 +6,15 @@ same Message-ID or the same `biz_opaque_callback_data`; channels have nothing be
 
 import asyncio
 import contextlib
+from collections.abc import Coroutine, Sequence
 from datetime import timedelta
+from typing import Any
 
 import structlog
 
 from anliegen.events import ContentReference
-from anliegen.kit import Context, begin
-from anliegen.kit.database import ACQUIRE_SECONDS, connect
+from anliegen.kit import Context, backoff, begin
+from anliegen.kit.database import ACQUIRE_SECONDS, connect, is_passing
 from anliegen.kit.notifier import CHANNEL
 from anliegen.kit.settings import address_for
 from anliegen.kit.telemetry import metrics
@@ -22,7 +24,7 @@ from .clients import SendingFailed
 from .domain.replies import Reply, wait_after
 from .mail.attachments import safe_name, sniff
 from .resources import resources_of
-from .sending import hand_over
+from .sending import HandedOver, hand_over
 from .store import media
 
 log = structlog.get_logger(__name__)
@@ -30,6 +32,10 @@ log = structlog.get_logger(__name__)
 AT_ONCE = 16
 HOLD = timedelta(minutes=3)
 """A claim's time: longer than any channel may take."""
+NOTED_WITHIN = 30.0
+"""Seconds for which it is tried to note what was sent; well within the claim's time."""
+STOP_SECONDS = 12.0
+"""How long a worker that is told to stop waits for what is under way."""
 LOOK_EVERY = 2.0
 """Seconds between two looks without a hint: for words whose hint was lost, and for those whose wait is over."""
 LOOK_AGAIN = (0.0, 0.03, 0.12)
@@ -69,12 +75,24 @@ async def dispatch_due(context: Context) -> int:
             files = await media.claim_due(tx, limit=MEDIA_AT_ONCE, hold=HOLD)
         if not replies and not files:
             return total
-        async with asyncio.TaskGroup() as group:
-            for reply in replies:
-                group.create_task(_dispatch(context, reply))
-            for waiting in files:
-                group.create_task(_fetch(context, waiting))
+        await _finish([*(_dispatch(context, reply) for reply in replies), *(_fetch(context, each) for each in files)])
         total += len(replies) + len(files)
+
+
+async def _finish(work: Sequence[Coroutine[Any, Any, None]]) -> None:
+    """Let each come to its own end, also when the worker is told to stop: what is broken off while a channel takes it
+    over is handed over again later. Raises the first trouble afterwards."""
+    tasks = [asyncio.create_task(each) for each in work]
+    try:
+        done = await asyncio.shield(asyncio.gather(*tasks, return_exceptions=True))
+    except asyncio.CancelledError:
+        await asyncio.wait(tasks, timeout=STOP_SECONDS)
+        for task in tasks:
+            task.cancel()
+        raise
+    for problem in done:
+        if isinstance(problem, BaseException):
+            raise problem
 
 
 async def _dispatch(context: Context, reply: Reply) -> None:
@@ -90,8 +108,23 @@ async def _dispatch(context: Context, reply: Reply) -> None:
             await speak.retry_or_give_up(tx, reply, code=trouble.code, lasting=trouble.lasting)
         return
     metrics.webhook_attempts.labels(context.service.name, "sent").inc()
-    async with begin(context, late=True) as tx:
-        await speak.confirm_sent(tx, reply, provider_id=handed.provider_id, message_id=handed.message_id)
+    await _note_sent(context, reply, handed)
+
+
+async def _note_sent(context: Context, reply: Reply, handed: HandedOver) -> None:
+    """Note what a channel took over; while the database is away, again: else it would be handed over twice."""
+    loop, attempt = asyncio.get_running_loop(), 0
+    deadline = loop.time() + NOTED_WITHIN
+    while True:
+        try:
+            async with begin(context, late=True) as tx:
+                await speak.confirm_sent(tx, reply, provider_id=handed.provider_id, message_id=handed.message_id)
+            return
+        except Exception as problem:
+            if not is_passing(problem) or loop.time() > deadline:
+                raise
+            await asyncio.sleep(backoff.delay(attempt, most=2.0))
+            attempt += 1
 
 
 async def _fetch(context: Context, waiting: media.WaitingMedia) -> None:
