@@ -1,14 +1,17 @@
 """The look at what was announced: what it takes for a restore, what it does not, and what a release sees to."""
 
 import asyncio
+import json
 from uuid import UUID, uuid4
 
 import pytest
+from click.testing import CliRunner
 from structlog.testing import capture_logs
 
 from anliegen.events import QuestionOpened
 from anliegen.events.builders import build
 from anliegen.kit import begin, failpoints
+from anliegen.kit.cli import main
 from anliegen.kit.fence import actions, look, store
 from anliegen.kit.operations.journal import Operator
 from anliegen.kit.service import open_context
@@ -281,3 +284,45 @@ async def test_two_looks_at_once_make_one_fence(town, house, door, until) -> Non
 
 async def _both_wait(house) -> bool:
     return all(worker.context.health.fenced for worker in house.workers)
+
+
+@pytest.fixture
+def anliegen(house):
+    """Type a command; tells what it printed."""
+    environment = {"ANLIEGEN_DATABASE_URL": house.database.address, "ANLIEGEN_ENVIRONMENT": "test"}
+
+    async def run(*words: str, status: int = 0) -> str:
+        result = await asyncio.to_thread(CliRunner(env=environment).invoke, main, ["fence", *words])
+        assert result.exit_code == status, (result.output, result.exception)
+        return result.output
+
+    return run
+
+
+async def test_whoever_is_on_call_does_the_same_on_the_command_line(town, house, door, until, anliegen) -> None:
+    said = ("--as", "olga", "--reason", "a drill")
+    assert "free" in await anliegen("status", SERVICE)
+    assert "is not fenced" in await anliegen("release", SERVICE, *said, status=1)
+    await anliegen("set", SERVICE, *said)
+    assert "not yet compared" in await anliegen("release", SERVICE, *said, status=1)
+    await house.start_without_waiting()
+    await house.is_fenced()
+    assert "a drill" in await anliegen("status", SERVICE)
+    assert "Nothing is listed." in await anliegen("list", SERVICE)
+    await anliegen("release", SERVICE, *said)
+    await asyncio.wait_for(house.workers[0].context.gate.passed.wait(), 20)
+
+    copy = await house.back_up()
+    journey = uuid4()
+    await say(door, journey, 3)
+    await until(lambda: all_sent(house), "an empty outbox")
+    await house.stop()
+    await house.restore(copy)
+    await house.start_without_waiting()
+    await house.is_fenced()
+    listed = await anliegen("list", SERVICE)
+    assert listed.count(str(journey)) == 3 and listed.count("by hand") == 3 and "question_opened" in listed
+    assert len(json.loads(await anliegen("list", SERVICE, "--json", "--by-hand"))) == 3
+    assert "more than these 2" in await anliegen("list", SERVICE, "--limit", "2")
+    assert "numbers only others knew: 1." in " ".join((await anliegen("release", SERVICE, *said)).split())
+    assert (await anliegen("list", SERVICE)) == listed, "it stays"

@@ -16,6 +16,7 @@ SCOPES: dict[str, str] = {
     "events:write": "announce a partner system's events",
     "admin:events": "see and settle events that could not be handled, without what stands in them",
     "admin:payloads": "see what stands in an event that could not be handled, people's words among it",
+    "admin:fence": "see what a restored database does not know, and release its service",
     "admin:*": "do what administrators do",
 }
 """What each scope lets a caller do. A scope `admin:x` of an administrator's route is granted by `admin:*`."""

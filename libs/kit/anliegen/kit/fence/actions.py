@@ -49,6 +49,7 @@ async def release(tx: Transaction, *, operator: Operator) -> Released:
         raise NotFenced
     if fence.listed_at is None:
         raise NotListedYet
+    await tx.lock(*await lists.list_keys(tx, fence_id=fence.fence_id))
     streams = await lists.raise_sequences(tx, fence_id=fence.fence_id)
     await store.update_released(tx, fence_id=fence.fence_id, by=operator.name, reason=operator.reason or "")
     await journal.record(tx, operator, did="released", about=fence.about)

@@ -113,27 +113,18 @@ async def list_announced(
     return [Announced(**row) for row in rows]
 
 
+async def list_keys(door: Door, *, fence_id: int) -> list[str]:
+    """The streams of a fence's events."""
+    rows = await door.fetch("SELECT DISTINCT key FROM announced_unknown WHERE fence_id = $1", fence_id)
+    return [row["key"] for row in rows]
+
+
 async def raise_sequences(door: Door, *, fence_id: int) -> int:
-    """Let the streams of a fence's events go on after the highest number announced; tells how many streams.
+    """Let the streams of a fence's events, which are locked, go on after the highest number announced; tells how many.
 
     Events that wait in the outbox under a number which others had heard for another event get new numbers, in their
-    order. The streams are locked first, all missing ones made before, as by everybody else.
+    order.
     """
-    await door.execute(
-        """
-        INSERT INTO streams (key)
-        SELECT key FROM (SELECT DISTINCT key FROM announced_unknown WHERE fence_id = $1) AS k ORDER BY key COLLATE "C"
-        ON CONFLICT DO NOTHING
-        """,
-        fence_id,
-    )
-    await door.execute(
-        """
-        SELECT 1 FROM streams WHERE key IN (SELECT key FROM announced_unknown WHERE fence_id = $1)
-        ORDER BY key COLLATE "C" FOR UPDATE
-        """,
-        fence_id,
-    )
     raised: int = await door.fetchval(
         """
         WITH heard AS (
