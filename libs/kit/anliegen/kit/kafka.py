@@ -1,5 +1,6 @@
 """How this kit talks to Kafka: addresses, security, and the cluster's own id."""
 
+import asyncio
 import logging
 import ssl
 import time
@@ -12,6 +13,7 @@ from aiokafka.errors import for_code
 
 from .settings import Settings
 
+START_SECONDS = 3.0
 SAID_AGAIN_SECONDS = 10.0
 TALKATIVE = ("aiokafka", "aiokafka.consumer.fetcher", "aiokafka.consumer.group_coordinator", "aiokafka.producer.sender")
 
@@ -68,6 +70,22 @@ def client_options(settings: Settings) -> dict[str, Any]:
     return options
 
 
+async def start(client: Any) -> None:
+    """Start one of the library's clients.
+
+    A start that is given up half-way would leave a connection that nobody closes, so whoever is told to end waits for it,
+    a few seconds at most.
+    """
+    starting = asyncio.create_task(client.start())
+    starting.add_done_callback(lambda task: task.cancelled() or task.exception())
+    try:
+        await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        await asyncio.wait({starting}, timeout=START_SECONDS)
+        starting.cancel()
+        raise
+
+
 async def get_cluster_id(settings: Settings) -> str:
     """The id of the cluster: a position is only worth something in the cluster it was read from."""
     async with _admin(settings) as admin:
@@ -89,7 +107,7 @@ async def describe(settings: Settings, topics: Iterable[str]) -> tuple[str, dict
 async def _admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
     admin = AIOKafkaAdminClient(**client_options(settings))
     try:
-        await admin.start()
+        await start(admin)
         yield admin
     finally:
         await admin.close()

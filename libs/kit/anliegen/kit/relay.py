@@ -109,7 +109,7 @@ class Relay:
             await connection.add_listener(CHANNEL, lambda *_: self._woken.set())
             self._producer = self._make_producer()
             try:
-                await self._producer.start()
+                await kafka.start(self._producer)
                 self.leads = True
                 failpoints.reach("relay.leads")
                 await self._lead()
@@ -132,7 +132,7 @@ class Relay:
     async def _renew_producer(self) -> None:
         await self._stop_producer()
         self._producer = self._make_producer()
-        await self._producer.start()
+        await kafka.start(self._producer)
 
     async def _stop_producer(self) -> None:
         """Before the lock is let go: nothing of this relay's may be on its way once another leads."""

@@ -109,7 +109,7 @@ async def describe(settings: Settings) -> Cluster:
     """Ask the cluster for its topics over one connection. Raises KafkaError or OSError where it is away."""
     admin = AIOKafkaAdminClient(**kafka.client_options(settings))
     try:
-        await admin.start()
+        await kafka.start(admin)
         # Asking for all of them makes none: asking for one by its name might.
         described = [topic for topic in await admin.describe_topics() if not topic["is_internal"]]
         brokers = [broker["node_id"] for broker in (await admin.describe_cluster())["brokers"]]

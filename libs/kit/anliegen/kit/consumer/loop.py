@@ -79,7 +79,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         )
         self._kafka.subscribe(self.context.service.handlers.topics_under(settings), listener=self)
         try:
-            await self._kafka.start()
+            await kafka.start(self._kafka)
             await self._loop()
         finally:
             await self._stop()

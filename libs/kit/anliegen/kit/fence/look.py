@@ -102,7 +102,7 @@ async def open_log(context: Context) -> AsyncIterator[AIOKafkaConsumer]:
         fetch_max_wait_ms=200,
     )
     try:
-        await client.start()
+        await kafka.start(client)
         yield client
     finally:
         await client.stop()
