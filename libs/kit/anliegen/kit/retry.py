@@ -107,7 +107,7 @@ async def _record_failure(context: Context, key: str, failed: store.ParkedEvent,
         oldest = waiting[0]
         reason = getattr(problem, "code", None) or type(problem).__name__
         if isinstance(problem, Refusal):
-            await store.update_inbox_outcome(tx.connection, group=group, event_id=oldest.event_id, outcome=reason)
+            await store.upsert_inbox_outcome(tx.connection, group=group, event_id=oldest.event_id, outcome=reason)
             await store.delete_parked_event(tx.connection, ord_=oldest.ord)
             return True
         if parked.attempts >= handlers.attempts and handlers.policy == "dead_letter":

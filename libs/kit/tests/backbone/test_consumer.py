@@ -92,13 +92,17 @@ async def test_a_refusal_is_an_outcome_and_parks_nothing(deliver, toy, ledger, c
     assert len(await published()) == 1
 
 
+@pytest.mark.parametrize("purged", [False, True])
 async def test_a_refusal_at_a_retry_is_an_outcome_too(
-    deliver, toy, ledger, count, context, clock, retry_parked
+    deliver, toy, ledger, count, context, clock, retry_parked, purged
 ) -> None:
     toy.broken.add("no")
     journey = uuid4()
     await deliver(contact("no", journey), contact("yes", journey))
     toy.broken.clear()
+    if purged:  # it has waited for so long that the inbox has forgotten it
+        async with context.pool.acquire() as connection:
+            await connection.execute("DELETE FROM inbox")
     toy.refused.add("no")
     clock.advance(timedelta(seconds=5))
     await retry_parked()

@@ -168,7 +168,7 @@ async def _set_aside(context: Context, batch: Batch, problem: Exception) -> None
         if not await store.insert_inbox(tx.connection, group=group, event_ids=[delivery.envelope.id]):
             return
         if isinstance(problem, Refusal):
-            await store.update_inbox_outcome(
+            await store.upsert_inbox_outcome(
                 tx.connection, group=group, event_id=delivery.envelope.id, outcome=problem.code
             )
         else:

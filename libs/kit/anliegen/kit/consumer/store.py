@@ -87,9 +87,15 @@ async def insert_inbox(connection: Connection, *, group: str, event_ids: Sequenc
     return {row["event_id"] for row in rows}
 
 
-async def update_inbox_outcome(connection: Connection, *, group: str, event_id: UUID, outcome: str) -> None:
-    """Record that a rule refused this event, and which."""
-    await connection.execute("UPDATE inbox SET outcome = $3 WHERE grp = $1 AND event_id = $2", group, event_id, outcome)
+async def upsert_inbox_outcome(connection: Connection, *, group: str, event_id: UUID, outcome: str) -> None:
+    """Record that a rule refused this event, and which; one that waited for long may be purged from the inbox."""
+    await connection.execute(
+        """
+        INSERT INTO inbox (grp, event_id, outcome) VALUES ($1, $2, $3)
+        ON CONFLICT (grp, event_id) DO UPDATE SET outcome = excluded.outcome
+        """,
+        group, event_id, outcome,
+    )  # fmt: skip
 
 
 async def list_parked_keys(connection: Connection, *, group: str, keys: Sequence[str]) -> set[str]:

@@ -96,6 +96,10 @@ class Step:
     def __repr__(self) -> str:
         return f"{self.name}({', '.join(f'{name}={value!r}' for name, value in self.given.items())})"
 
+    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
+        # Hypothesis would print a dataclass field by field, over many lines.
+        printer.text(repr(self))
+
 
 @st.composite
 def steps(draw: st.DrawFn) -> Step:
