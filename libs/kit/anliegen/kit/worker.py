@@ -18,7 +18,7 @@ from .telemetry import logs, metrics
 from .topics import TopicCheck, TopicsDiffer
 
 KAFKA_SECONDS = 2.0
-"""For so long a start waits for Kafka to tell of its topics; then what needs no Kafka begins without it."""
+"""For so long a start waits for Kafka to tell of its topics; then the service counts as started, and waits for it."""
 
 log = structlog.get_logger(__name__)
 
@@ -83,9 +83,10 @@ async def run_parts(context: Context, topics: TopicCheck | None = None) -> None:
     """
     topics = topics or TopicCheck()
 
-    async def on_topics(run: Callable[[], Awaitable[None]]) -> None:
+    async def announce() -> None:
+        # Everything else waits for the relay, so it is enough that the relay waits for Kafka to tell of its topics.
         await topics.wait_until_known(context.service, context.settings)
-        await run()
+        await Relay(context).run()
 
     await wait_for_migrations(context)
     context.health.started = True
@@ -93,11 +94,11 @@ async def run_parts(context: Context, topics: TopicCheck | None = None) -> None:
     metrics.events_dead_lettered.labels(context.service.name)
     parts: dict[str, Callable[[], Awaitable[None]]] = {"ticker": lambda: ticker.run(context)}
     if context.service.handlers.topics_under(context.settings):
-        parts["consumer"] = lambda: on_topics(Consumer(context).run)
+        parts["consumer"] = lambda: Consumer(context).run()
     parts |= {name: _built(build, context) for name, build in context.service.parts.items()}
     while True:
         context.gate.begin()
-        relay = asyncio.create_task(keep_running(context.health, "relay", lambda: on_topics(Relay(context).run)))
+        relay = asyncio.create_task(keep_running(context.health, "relay", announce))
         try:
             await context.gate.passed.wait()
             await context.gate.run_until_shut(lambda: supervise(context.health, parts))

@@ -170,35 +170,37 @@ async def test_difference_that_stops_nobody_is_measured_and_told_once(answers: A
     assert said.count("topic_differs") == 3  # the two topics and the cluster
 
 
-async def test_worker_begins_without_kafka_what_needs_none(
+async def test_worker_whose_kafka_is_away_waits_with_everything(
     answers: Any, context: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     away, ran = answers(KafkaConnectionError()), []
+
+    class Recorded:
+        """A part that does nothing but tell that it runs."""
+
+        def __init__(self, part: str) -> None:
+            self.part = part
+
+        async def run(self, *_: Any) -> None:
+            ran.append(self.part)
+            context.gate.passed.set()  # as the relay does once it knows that nothing was lost
+            await asyncio.Event().wait()
+
     for part in ("Relay", "Consumer"):
-        monkeypatch.setattr(worker, part, lambda context, part=part: Recorded(ran, part))
-    monkeypatch.setattr(worker.ticker, "run", Recorded(ran, "ticker").run)
+        monkeypatch.setattr(worker, part, lambda context, part=part: Recorded(part))
+    monkeypatch.setattr(worker.ticker, "run", Recorded("ticker").run)
     working = asyncio.create_task(worker.run_parts(context))
     async with asyncio.timeout(20):
         while away.asked < 3:
             await asyncio.sleep(0.01)
-        assert ran == ["ticker"]
+        assert (ran, context.health.started) == ([], True)
         away.answers = [cluster()]
         while len(ran) < 3:
             await asyncio.sleep(0.01)
+    assert ran[0] == "Relay"
     assert sorted(ran) == ["Consumer", "Relay", "ticker"]
     working.cancel()
     await asyncio.wait({working})
-
-
-class Recorded:
-    """A part that does nothing but tell that it runs."""
-
-    def __init__(self, ran: list[str], name: str) -> None:
-        self.ran, self.name = ran, name
-
-    async def run(self, *_: Any) -> None:
-        self.ran.append(self.name)
-        await asyncio.Event().wait()
 
 
 @contextlib.asynccontextmanager
