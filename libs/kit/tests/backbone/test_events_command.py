@@ -131,6 +131,19 @@ async def test_what_people_wrote_is_told_by_content_alone(anliegen, parked) -> N
     assert "read" in (await anliegen("log")).output
 
 
+async def test_a_fenced_service_is_looked_at_and_takes_no_commands(anliegen, parked, begin) -> None:
+    key, (first, _) = parked
+    async with begin() as tx:
+        await tx.execute("INSERT INTO fences (fenced_by, reason) VALUES ('anna', 'a restore')")
+    assert key in (await anliegen("parked")).output
+    for words in (
+        ("retry", "kit-toy", key), ("set-aside", "kit-toy", key, "--event", first, "--reason", "x"),
+        ("redrive", "kit-toy", "1"), ("discard", "kit-toy", "1", "--reason", "x"),
+    ):  # fmt: skip
+        assert "fenced" in (await anliegen(*words, "--as", "anna", status=1)).output
+    assert "Nobody did anything." in (await anliegen("log")).output
+
+
 async def test_a_slip_redrives_nothing(anliegen, parked) -> None:
     for words in ((), ("1", "--since", "1h"), ("one",), ("--since", "yesterday")):
         await anliegen("redrive", "kit-toy", *words, "--as", "anna", status=2)

@@ -1,17 +1,28 @@
 """The commands that settle."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
 import click
 
 from ...command_line import opened, run, table
-from ...service import load_service
+from ...service import Context, load_service
+from ...transaction import begin
 from .. import actions
 from ..journal import Operator
 from ..letters import Filter
 from ..views import RedrivenView
-from .group import at_work, by_whom, events, filtered, number_of, one_service, with_reason, with_why
+from .group import by_whom, events, filtered, number_of, one_service, with_reason, with_why
+
+
+@asynccontextmanager
+async def _commanding(service: str, *, whole: bool = False) -> AsyncIterator[Context]:
+    """The service with its database, where it takes commands: a fenced one does not. Raises Fenced, NotLookedAt."""
+    async with opened(load_service(service), whole=whole) as context:
+        await context.gate.refuse_commands(context)
+        yield context
 
 
 @events.command("redrive")
@@ -34,13 +45,13 @@ def redrive(service: str, numbers: tuple[str, ...], *, who: str, reason: str | N
     operator = Operator(who, reason)
 
     async def these() -> RedrivenView:
-        async with opened(load_service(service), whole=True) as context:
+        async with _commanding(service, whole=True) as context:
             found = [number_of(number) for number in numbers]
             return RedrivenView.of(await actions.redrive_these(context, found, operator=operator))
 
     async def fitting() -> RedrivenView:
         total = actions.Redriven(following=0)
-        async with opened(load_service(service), whole=True) as context:
+        async with _commanding(service, whole=True) as context:
             while total.following is not None:
                 total.add(await actions.redrive_many(context, wanted=chosen, operator=operator, after=total.following))
                 if total.following is not None:
@@ -66,7 +77,7 @@ def discard(service: str, numbers: tuple[str, ...], *, who: str, reason: str) ->
     """Give events up for good. All of these, or where one is refused, none."""
 
     async def work() -> None:
-        async with at_work(service) as tx:
+        async with _commanding(service) as context, begin(context) as tx:
             for number in sorted({number_of(number) for number in numbers}):
                 await actions.discard(tx, letter_id=number, operator=Operator(who, reason))
 
@@ -80,11 +91,11 @@ def discard(service: str, numbers: tuple[str, ...], *, who: str, reason: str) ->
 @by_whom
 @with_why
 def retry(service: str, keys: tuple[str, ...], *, who: str, reason: str | None) -> None:
-    """Have parked keys tried within a second, whenever they were due."""
+    """Have parked keys tried within a second, whenever they were due. All of these, or where one flows again, none."""
 
     async def work() -> None:
-        for key in keys:
-            async with at_work(service) as tx:
+        async with _commanding(service) as context, begin(context) as tx:
+            for key in sorted(set(keys)):
                 await actions.retry_now(tx, key=key, operator=Operator(who, reason))
 
     run(work())
@@ -101,7 +112,7 @@ def set_aside(service: str, key: str, *, event_id: UUID, who: str, reason: str) 
     """Make the oldest event behind a parked key a dead letter, so that its journey goes on."""
 
     async def work() -> str:
-        async with at_work(service) as tx:
+        async with _commanding(service) as context, begin(context) as tx:
             operator = Operator(who, reason)
             return str((await actions.set_aside(tx, key=key, event_id=event_id, operator=operator)).id)
 
