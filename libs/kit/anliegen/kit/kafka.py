@@ -73,8 +73,8 @@ def client_options(settings: Settings) -> dict[str, Any]:
 async def start(client: Any) -> None:
     """Start one of the library's clients.
 
-    A start that is given up half-way would leave a connection that nobody closes, so whoever is told to end waits for it,
-    a few seconds at most.
+    A start that is given up half-way would leave a connection that nobody closes, so whoever is told to end waits for
+    it, a few seconds at most.
     """
     starting = asyncio.create_task(client.start())
     starting.add_done_callback(lambda task: task.cancelled() or task.exception())
