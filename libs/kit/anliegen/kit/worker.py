@@ -79,14 +79,19 @@ async def run_parts(context: Context, topics: TopicCheck | None = None) -> None:
     """Run the parts of one service until cancelled. They end in the order of the flow: what announces ends last.
 
     The relay looks first whether the database knows everything that was announced. Until it does, or a person has
-    released it, nothing else runs; and where a fence is set meanwhile, everything stops and waits again.
+    released it, nothing is heard and nothing announced; in a database that is another than before, nothing else runs
+    either. Where a fence is set meanwhile, everything stops and waits again.
     """
     topics = topics or TopicCheck()
 
     async def announce() -> None:
-        # Everything else waits for the relay, so it is enough that the relay waits for Kafka to tell of its topics.
+        # The consumer waits for the relay, so it is enough that the relay waits for Kafka to tell of its topics.
         await topics.wait_until_known(context.service, context.settings)
         await Relay(context).run()
+
+    async def consume() -> None:
+        await context.gate.passed.wait()
+        await Consumer(context).run()
 
     await wait_for_migrations(context)
     context.health.started = True
@@ -94,13 +99,13 @@ async def run_parts(context: Context, topics: TopicCheck | None = None) -> None:
     metrics.events_dead_lettered.labels(context.service.name)
     parts: dict[str, Callable[[], Awaitable[None]]] = {"ticker": lambda: ticker.run(context)}
     if context.service.handlers.topics_under(context.settings):
-        parts["consumer"] = lambda: Consumer(context).run()
+        parts["consumer"] = consume
     parts |= {name: _built(build, context) for name, build in context.service.parts.items()}
     while True:
         context.gate.begin()
         relay = asyncio.create_task(keep_running(context.health, "relay", announce))
         try:
-            await context.gate.passed.wait()
+            await context.gate.may_begin(context)
             await context.gate.run_until_shut(lambda: supervise(context.health, parts))
         finally:
             relay.cancel()

@@ -48,6 +48,13 @@ class Gate:
         self.passed.clear()
         self.shut.clear()
 
+    async def may_begin(self, context: "Context") -> None:
+        """Return once the worker's parts that need no Kafka may run: at once in the database that was looked at last,
+        so that timers fire and mails leave while Kafka is away; in another after the look."""
+        standing = await self.look(context)
+        if standing.fence is not None or not standing.is_looked_at:
+            await self.passed.wait()
+
     async def refuse_commands(self, context: "Context") -> None:
         """Raise Fenced or NotLookedAt where no command may be taken.
 
