@@ -71,11 +71,11 @@ STEPS: dict[str, tuple[int, dict[str, st.SearchStrategy[Any]]]] = {
     ),
     "insist": (1, {"group": groups, "nth": numbers}),
     "rebalance": (1, {"group": groups, "nth": numbers}),
-    "retry": (3, {"group": groups}),
+    "retry": (5, {"group": groups}),
     "retry_slowly": (2, {"group": groups}),
     "die_retrying": (1, {"group": groups, "point": points("retry.", "write."), "times": st.integers(1, 2)}),
     "settle_letter": (
-        2, {"group": groups, "nth": numbers, "how": st.sampled_from(["redrive", "mend", "mend", "discard"])}
+        3, {"group": groups, "nth": numbers, "how": st.sampled_from(["redrive", "mend", "mend", "discard"])}
     ),
     "set_aside": (1, {"group": groups, "key": keys}),
     "back_up": (1, {"group": groups}),

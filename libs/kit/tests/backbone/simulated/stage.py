@@ -15,7 +15,7 @@ import asyncpg
 
 from anliegen.kit.database import is_passing
 
-STILL_SECONDS = 30.0
+STILL_SECONDS = 100.0
 LOOK_SECONDS = 0.004
 
 

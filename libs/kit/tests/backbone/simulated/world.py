@@ -12,16 +12,15 @@ from uuid import UUID
 import asyncpg
 import structlog
 
-from anliegen.kit import backoff, failpoints, relay, ticker
+from anliegen.kit import backoff, failpoints, relay, retry, ticker
 from anliegen.kit.clock import FixedClock
 from anliegen.kit.consumer import store
 from anliegen.kit.consumer.batch import Batch, PositionLost, take
 from anliegen.kit.consumer.records import Place, Record
-from anliegen.kit.database import connect
+from anliegen.kit.database import connect, is_passing
 from anliegen.kit.errors import Refusal
 from anliegen.kit.operations import actions
 from anliegen.kit.operations.journal import Operator
-from anliegen.kit.retry import retry_due_keys
 from anliegen.kit.service import Context, open_context
 from anliegen.kit.settings import Settings
 from anliegen.kit.testing.databases import TestDatabase, TestServer
@@ -101,7 +100,7 @@ class World:
         self.clock = FixedClock(MONDAY)
         self.homes: dict[str, Home] = {}
         self.stage: Stage
-        self._before = failpoints.reach, relay.BATCH, backoff.Breath.SECONDS
+        self._before = failpoints.reach, retry.is_passing, relay.BATCH, backoff.Breath.SECONDS
         self._logging = structlog.get_config()
 
     def run(self, work: Any) -> Any:
@@ -110,14 +109,14 @@ class World:
 
     def __enter__(self) -> "World":
         self.run(self._start())
-        failpoints.reach = self._reach_on_stage
+        failpoints.reach, retry.is_passing = self._reach_on_stage, self._is_passing
         relay.BATCH, backoff.Breath.SECONDS = RELAY_BATCH, 0.0
         # Thousands of failures are meant to happen; to tell of each takes longer than all the rest.
         structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
         return self
 
     def __exit__(self, *_: object) -> None:
-        failpoints.reach, relay.BATCH, backoff.Breath.SECONDS = self._before
+        failpoints.reach, retry.is_passing, relay.BATCH, backoff.Breath.SECONDS = self._before
         structlog.configure(**self._logging)
         self.run(self.end_play())
         self.run(self._open.aclose())
@@ -147,6 +146,11 @@ class World:
 
     def _reach_on_stage(self, name: str) -> None:
         self.stage.reach(name)
+
+    def _is_passing(self, problem: BaseException) -> bool:
+        if isinstance(problem, asyncpg.DeadlockDetectedError):
+            self.stage.troubles.append(("retry", problem))  # the retry worker would only try again
+        return is_passing(problem)
 
     # A play -----------------------------------------------------------------------------------------------------------
     async def begin_play(self) -> None:
@@ -350,7 +354,7 @@ class World:
         """The retry worker looks at what is due; `wait` lets so much time pass that everything is."""
         if wait:
             self.clock.advance(timedelta(hours=1))
-        await self.act(f"retry of {group}", group, retry_due_keys(self.homes[group].context), **plan)
+        await self.act(f"retry of {group}", group, retry.retry_due_keys(self.homes[group].context), **plan)
 
     # People -----------------------------------------------------------------------------------------------------------
     async def settle_letter(self, group: str, nth: int, how: str) -> None:
