@@ -35,8 +35,8 @@ def stack() -> Iterator[Stack]:
     """Every service in processes of its own behind the gateway."""
     folder = Path(tempfile.mkdtemp(prefix="anliegen-rolling-"))
     folder.chmod(0o711)
-    yield lifecycle.up(folder / "home", processes=True)
-    lifecycle.down(folder / "home")
+    with lifecycle.running_stack(folder / "home", processes=True) as stack:
+        yield stack
     shutil.rmtree(folder)
 
 
