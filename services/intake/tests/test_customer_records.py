@@ -1,5 +1,6 @@
 """A partner's records of customers: a later mail from an address in them is the customer's, whatever comes first."""
 
+import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -16,6 +17,7 @@ from anliegen.events import (
     JourneysMerged,
     JourneysSplit,
 )
+from anliegen.intake.store import customers
 from anliegen.kit import links
 from anliegen.kit.testing.clients import TestClient
 
@@ -119,6 +121,40 @@ async def test_an_address_of_two_customers_is_neithers(record: Record, groups: G
     assert await groups() == {frozenset({NUMBER, PHONE, WHATSAPP})}
 
 
+async def test_two_customers_with_one_address_announced_at_once_are_not_one_person(
+    tell: Send, customer_event: Event, announce_all: Count, groups: Groups, published: Published, client: TestClient
+) -> None:
+    # Addresses that are known already: nobody who enters them makes another one wait.
+    for n in range(12):
+        await client.anonymous.post(CONTACTS, json={**FORM, "sender": {"kind": "email", "value": f"m{n}@post.example"}})
+
+    def event(number: str, mail: int) -> dict[str, Any]:
+        return customer_event(f"{number}", data={"customer_number": number, "email": f"m{mail}@post.example"})
+
+    assert (await tell([event(f"C{n}", n // 2) for n in range(24)])).status_code == 202
+    assert sum(await asyncio.gather(*(announce_all() for _ in range(4)))) == 24
+    assert await groups() == set()
+    assert len(await published(JourneysMerged)) == len(await published(JourneysSplit)) == 12
+
+
+async def test_record_that_is_announced_while_another_waits_is_seen_by_it(
+    record: Record, groups: Groups, database: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await record("CH-1", email="anna@post.example")
+    whole, looks = customers.list_customers, []
+
+    async def look(tx: Any, *, handles: Any) -> Any:
+        looks.append(handles)
+        # At the first look the other record is not committed yet.
+        return {handle: {} for handle in handles} if len(looks) == 1 else await whole(tx, handles=handles)
+
+    monkeypatch.setattr(customers, "list_customers", look)
+    await record("CH-2", email="anna@post.example")
+    assert len(looks) == 4, "all is done again, with the other customer's journey locked"
+    assert await groups() == set()
+    assert {row["attempts"] for row in (await database.snapshot("partner_events"))["partner_events"]} == {0}
+
+
 async def test_what_a_person_separated_stays_separate(
     record: Record, groups: Groups, published: Published, client: TestClient
 ) -> None:
@@ -128,8 +164,9 @@ async def test_what_a_person_separated_stays_separate(
         f"/intake/v1/links/{merged.link_id}/removal", json={}, headers={"If-Match": '"1"'}
     )
     assert removed.status_code == 200
-    await record("CH-1", email="anna@post.example")
+    await record("CH-1", email="anna@post.example", name="Anna")
     assert await groups() == set()
+    assert len(await published(JourneysMerged)) == 1
 
 
 async def test_a_record_does_not_contradict_a_person(

@@ -113,7 +113,10 @@ async def test_broken_bodies_are_refused_in_words(as_partner: Partner, body: byt
 
 async def test_too_much_is_refused(tell: Tell, as_partner: Partner, customer_event: Event) -> None:
     long = {"customer_number": "1", "name": "x" * 300_000}
-    assert codes(await tell(customer_event(data=long))) == ["string_too_long"]
+    assert codes(await tell(customer_event(data=long))) == ["data_too_large"]
+    assert codes(await tell(customer_event(data={**long, "name": "x" * 250_000}))) == ["string_too_long"]
+    unknown = {"customer_number": "1", "we do not know this": ["ä" * 1000] * 140}
+    assert codes(await tell(customer_event(data=unknown))) == ["data_too_large"]
     many = await tell([customer_event(str(n)) for n in range(10_000)])
     assert (many.status_code, many.json()["code"], many.json()["maximum_events"]) == (413, "too_many_events", 1000)
     huge = await as_partner("erp").post(DOOR, content=b" " * 4_000_001, headers=STRUCTURED)

@@ -11,6 +11,9 @@ from cloudevents.core.bindings import http
 from cloudevents.core.v1.event import CloudEvent
 
 from anliegen.events import CustomerRecordChanged
+from anliegen.intake.actions.hear_partner import hear_events
+from anliegen.intake.domain.partners import Told, check
+from anliegen.intake.partners.cloudevents import read_json_event
 from anliegen.kit.testing.clients import TestClient
 
 DOOR = "/intake/v1/partners/erp/events"
@@ -111,6 +114,22 @@ async def test_many_who_bring_the_same_batch_at_once_bring_it_once(
     assert sorted(e.customer_number for e in await published(CustomerRecordChanged)) == sorted(
         f"C{n}" for n in range(20)
     )
+
+
+async def test_two_who_bring_the_same_in_opposite_orders_do_not_wait_for_each_other_for_ever(
+    begin: Any, settings: Any, context: Any, customer_event: Event
+) -> None:
+    partner, now = settings.partners["erp"], context.clock.now()
+    told = [check("erp", partner, read_json_event(customer_event(n)), now=now) for n in ("a", "b")]
+
+    async def bring(order: list[Told], *, after: float) -> list[int]:
+        await asyncio.sleep(after)
+        async with begin() as tx:
+            first = await hear_events(tx, partner="erp", told=order[:1])
+            await asyncio.sleep(0.3)
+            return [first.new, (await hear_events(tx, partner="erp", told=order[1:])).new]
+
+    assert await asyncio.gather(bring(told, after=0), bring(told[::-1], after=0.1)) == [[1, 1], [0, 0]]
 
 
 async def test_events_of_one_customer_are_announced_in_their_order(

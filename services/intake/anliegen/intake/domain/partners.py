@@ -56,7 +56,10 @@ class EventDiffers(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """An event of a partner, checked; `data` are those fields of its class that partners fill in."""
+    """An event of a partner, checked; `data` are those fields of its class that partners fill in.
+
+    `digest` is the SHA-256 of all that the event says, those fields among it that we do not know.
+    """
 
     partner: str
     source: str
@@ -92,6 +95,9 @@ def check(name: str, partner: Partner, event: CloudEvent, *, now: datetime, at: 
         errors.append(FieldError(f"{at}/type", "type_unknown", "There is no such type."))
     elif not partner.may_tell(event.type):
         errors.append(FieldError(f"{at}/type", "type_not_allowed", "This partner may not tell this."))
+    content = _content_of(event)
+    if len(content) > LARGEST_EVENT:
+        errors.append(FieldError(f"{at}/data", "data_too_large", f"At most {LARGEST_EVENT} bytes."))
     if not isinstance(event.data, Mapping):
         errors.append(FieldError(f"{at}/data", "not_an_object", "The data have to be a JSON object."))
     if errors or cls is None:
@@ -106,7 +112,7 @@ def check(name: str, partner: Partner, event: CloudEvent, *, now: datetime, at: 
         type=event.type,
         order_key=f"customer {read.customer_number}" if isinstance(read, PartnerCustomerEvent) else read.key,
         occurred_at=occurred_at,
-        digest=digest_of(event),
+        digest=hashlib.sha256(content).digest(),
         data=read.model_dump(mode="json", exclude=set(OWN_FIELDS), exclude_none=True),
     )
 
@@ -147,11 +153,11 @@ def event_of(cls: type[PartnerEvent], kept: Kept, **fields: Any) -> PartnerEvent
     return read_partner_data(cls, told.data, origin=origin, occurred_at=told.occurred_at, **fields)
 
 
-def digest_of(event: CloudEvent) -> bytes:
-    """SHA-256 of what an event says: the same by whichever door and in whichever mode it comes."""
+def _content_of(event: CloudEvent) -> bytes:
+    """What an event says: the same by whichever door and in whichever mode it comes."""
     time = None if event.time is None else event.time.astimezone(UTC).isoformat()
-    content = json.dumps([event.type, time, event.data], sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(content.encode()).digest()
+    said = [event.type, time, event.data]
+    return json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def addresses_of(*, email: str | None, phone: str | None, region: str) -> tuple[Handle, ...]:
