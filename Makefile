@@ -40,8 +40,8 @@ up: install ## start everything on this machine
 down: install ## stop what up or demo started
 	@$(BIN)/anliegen down
 
-bench: install ## measure what is fast, beside bounds and a peer: make bench ONLY=relay,accept
-	@$(BIN)/python -m benchmarks $(if $(ONLY),--only=$(ONLY))
+bench: install ## measure what is fast, beside bounds and a peer: ONLY=relay,accept a part, SOAK=20m memory
+	@$(BIN)/python -m benchmarks $(if $(ONLY),--only=$(ONLY)) $(if $(SOAK),--soak=$(SOAK)) $(if $(RATE),--rate=$(RATE))
 
 chaos: install ## break everything under load, then reconcile: make chaos MINUTES=20 SEED=1 RATE=50 REPORT=report.json
 	@PYTHONPATH=tests/faults $(BIN)/python -m chaos --minutes $(or $(MINUTES),2) --seed $(or $(SEED),1) \

@@ -1,6 +1,7 @@
 """Accepting over HTTP: state and outbox in one transaction, durable before the answer."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from uuid import uuid4
 
 from anliegen.kit.service import load_service
@@ -13,6 +14,7 @@ from .peer import CONNECTIONS as PEER_CONNECTIONS
 from .peer import PeerMissing, measure_peer
 from .pgbench import run_pgbench
 from .plan import Plan
+from .replay import intake_script
 from .results import Result
 from .servers import Servers
 from .texts import contact_bodies
@@ -98,14 +100,22 @@ async def _toy_writes(servers: Servers, plan: Plan) -> AsyncIterator[Result]:
 async def _intake(servers: Servers, plan: Plan) -> AsyncIterator[Result]:
     service = load_service("intake")
     await servers.prepare(service)
+    script, statements = await intake_script(servers)
+    bound_name = f"pgbench, the {statements} statements that intake sends"
     first = 0
     environment = servers.environment()
     async with serving("-m", "anliegen.kit.cli", "serve", "intake", environment=environment) as (pid, port):
         for connections in plan.connections:
-            for who, repeat in (("new senders", 0), ("known senders", 1000)):
-                load = Load(port, CONTACTS, contact_bodies(f"{uuid4().hex[:6]}"), JSON, connections, plan.seconds,
-                            plan.warm_up, repeat=repeat, first=first)  # fmt: skip
-                for result in await _one(f"accept, intake, {who}, {connections} connections", load, servers, pid):
+            bound = await run_pgbench(servers, "intake", script, connections=connections, seconds=plan.seconds / 2)
+            load = Load(port, CONTACTS, contact_bodies(uuid4().hex[:6]), JSON, connections, plan.seconds, plan.warm_up,
+                        first=first)  # fmt: skip
+            name = f"{connections} connections"
+            for result in await _one(f"accept, intake, new senders, {name}", load, servers, pid, bound, bound_name):
+                yield result
+            first += 1_000_000
+            if connections in {PEER_CONNECTIONS, *plan.connections[:1]}:
+                load = replace(load, first=first, repeat=1_000)
+                for result in await _one(f"accept, intake, known senders, {name}", load, servers, pid):
                     yield result
                 first += 1_000_000
 

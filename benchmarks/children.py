@@ -8,6 +8,8 @@ import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
+import psutil
+
 from anliegen.stack.ports import answers, any_free
 
 from .servers import REPOSITORY
@@ -38,15 +40,15 @@ async def run_json(module: str, *words: str, environment: Mapping[str, str] | No
 
 @contextlib.asynccontextmanager
 async def serving(
-    *command: str, environment: Mapping[str, str], seconds: float = 30.0
+    *command: str, environment: Mapping[str, str], seconds: float = 120.0
 ) -> AsyncIterator[tuple[int, int]]:
     """Run `python command… --port=PORT` for as long as the block lasts; gives its process number and port."""
     port = any_free()
     async with running([sys.executable, *command, f"--port={port}"], environment=environment) as pid:
         deadline = time.monotonic() + seconds
         while not await asyncio.to_thread(answers, port):
-            if time.monotonic() > deadline:
-                raise ChildFailed(f"{' '.join(command)} does not answer")
+            if time.monotonic() > deadline or not psutil.pid_exists(pid):
+                raise ChildFailed(f"{' '.join(command)} does not answer; see {LOG}")
             await asyncio.sleep(0.05)
         yield pid, port
 

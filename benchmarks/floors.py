@@ -43,3 +43,9 @@ FLOORS = {
     "at rest: relays and consumers of eleven services, reckoned": Floor(5, False, "% of a core"),
     "pipeline, contacts with all their effects": Floor(200, True, "contacts/s"),
 }
+
+
+def reaches_floor(result: Result) -> bool:
+    """Whether a figure reaches its floor; one without a floor does."""
+    floor = FLOORS.get(result.name)
+    return floor is None or floor.is_met(result)
