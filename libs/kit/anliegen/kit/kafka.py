@@ -4,17 +4,17 @@ import asyncio
 import logging
 import ssl
 import time
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import Coroutine, Iterable, Sequence
+from typing import Any, TypeVar
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import for_code
 
 from .settings import Settings
 
-START_SECONDS = 3.0
+CONNECT_SECONDS = 3.0
 SAID_AGAIN_SECONDS = 10.0
+T = TypeVar("T")
 TALKATIVE = ("aiokafka", "aiokafka.consumer.fetcher", "aiokafka.consumer.group_coordinator", "aiokafka.producer.sender")
 
 
@@ -70,44 +70,43 @@ def client_options(settings: Settings) -> dict[str, Any]:
     return options
 
 
-async def start(client: Any) -> None:
-    """Start one of the library's clients.
-
-    A start that is given up half-way would leave a connection that nobody closes, so whoever is told to end waits for
-    it, a few seconds at most.
-    """
-    starting = asyncio.create_task(client.start())
-    starting.add_done_callback(lambda task: task.cancelled() or task.exception())
+async def in_one_go(work: Coroutine[Any, Any, T]) -> T:
+    """Do something that connects. Given up half-way the library would leave a connection that nobody closes, so whoever
+    is told to end waits for it, a few seconds at most."""
+    task = asyncio.create_task(work)
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())
     try:
-        await asyncio.shield(starting)
+        return await asyncio.shield(task)
     except asyncio.CancelledError:
-        await asyncio.wait({starting}, timeout=START_SECONDS)
-        starting.cancel()
+        await asyncio.wait({task}, timeout=CONNECT_SECONDS)
+        task.cancel()
         raise
+
+
+async def start(client: Any) -> None:
+    """Start one of the library's clients."""
+    await in_one_go(client.start())
 
 
 async def get_cluster_id(settings: Settings) -> str:
     """The id of the cluster: a position is only worth something in the cluster it was read from."""
-    async with _admin(settings) as admin:
-        return str((await admin.describe_cluster())["cluster_id"])
+    return (await in_one_go(_describe(settings, ())))[0]
 
 
 async def describe(settings: Settings, topics: Iterable[str]) -> tuple[str, dict[str, int]]:
     """The id of the cluster, and how many partitions each of these topics has. Raises KafkaError for a missing one."""
-    async with _admin(settings) as admin:
-        cluster_id = str((await admin.describe_cluster())["cluster_id"])
-        found = await admin.describe_topics(list(topics))
+    cluster_id, found = await in_one_go(_describe(settings, list(topics)))
     for topic in found:
         if topic["error_code"]:
             raise for_code(topic["error_code"])(topic["topic"])
     return cluster_id, {topic["topic"]: len(topic["partitions"]) for topic in found}
 
 
-@asynccontextmanager
-async def _admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
+async def _describe(settings: Settings, topics: Sequence[str]) -> tuple[str, list[Any]]:
     admin = AIOKafkaAdminClient(**client_options(settings))
     try:
-        await start(admin)
-        yield admin
+        await admin.start()
+        cluster_id = str((await admin.describe_cluster())["cluster_id"])
+        return cluster_id, await admin.describe_topics(list(topics)) if topics else []
     finally:
         await admin.close()

@@ -113,7 +113,7 @@ async def _span(
 ) -> tuple[dict[Place, int], dict[Place, int]]:
     """From where to where to read, by place; the starts are entered, for the relay to raise them."""
     partitions = [TopicPartition(*place) for place in places]
-    beginnings, ends = await client.beginning_offsets(partitions), await client.end_offsets(partitions)
+    beginnings, ends = await kafka.in_one_go(_limits(client, partitions))
     known = await store.load_positions(connection)
     starts: dict[Place, int] = {}
     for partition in partitions:
@@ -132,6 +132,12 @@ async def _span(
     if entered:
         await store.upsert_positions(connection, cluster_id=cluster_id, positions=entered)
     return starts, {Place(*partition): end for partition, end in ends.items()}
+
+
+async def _limits(
+    client: AIOKafkaConsumer, partitions: list[TopicPartition]
+) -> tuple[dict[TopicPartition, int], dict[TopicPartition, int]]:
+    return await client.beginning_offsets(partitions), await client.end_offsets(partitions)
 
 
 async def _read(
