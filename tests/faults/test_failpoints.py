@@ -56,9 +56,11 @@ async def drive(house: House, role: str, *settings: str, text: str = "") -> None
     if thorn and points & BEYOND_THE_THORN:
         await (child.has_failed_at("retry.failed") if "retry.failed" in points else until_parked(house))
         await house.lift_thorns()
+    repeats = 1 + len(points & MAY_REPEAT)
     if any(setting.partition("=")[2].startswith("kill") for setting in settings):
         assert await child.dies() == -9, child.tail()
         await house.start(role)
+        repeats = 1 if role == SERVING else 2  # with a worker dies its relay, wherever that is just then
     else:
         failing = asyncio.create_task(child.has_failed())
         while not failing.done():  # some points need something to do
@@ -67,8 +69,22 @@ async def drive(house: House, role: str, *settings: str, text: str = "") -> None
         await failing
     await house.lift_thorns()
     await accepting
-    repeats = 1 + len(points & MAY_REPEAT)
     await house.settle(accepted, since=since, repeats=repeats)
+
+
+async def test_a_retry_that_is_killed_before_it_commits_keeps_what_waits(house: House) -> None:
+    """Nothing else announces anything here, so the first transaction that comes to this point is the retry's."""
+    known, accepted, since = journeys(2), Accepted(), await house.ledger.ends()
+    await house.accept(known, 3, into=accepted, thorn="not_yet")
+    async with asyncio.timeout(20):
+        while await house.ledger.desk.fetchval("SELECT count(*) FROM parked_events") < accepted.count:
+            await asyncio.sleep(0.02)
+    await house.kill("desk")
+    await house.lift_thorns()
+    child = await house.start("desk", "write.flushed=kill")
+    assert await child.dies() == -9, child.tail()
+    await house.start("desk")
+    await house.settle(accepted, since=since, repeats=2)
 
 
 @pytest.mark.parametrize("point", ["write.begun", "write.committed"])

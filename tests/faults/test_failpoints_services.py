@@ -61,6 +61,7 @@ async def kill_everywhere(cluster: Cluster) -> dict[str, set[str]]:
         while time.monotonic() < deadline and not all(has_ended(cluster, *one) for one in armed.items()):
             await asyncio.sleep(0.2)
         died[point] = {name for name, pid in armed.items() if has_ended(cluster, name, pid)}
+        print(point, *sorted(died[point]))
     return died
 
 
@@ -88,7 +89,6 @@ async def test_all_services_killed_and_failing_everywhere_lose_and_double_nothin
         await load.look_at_messages()
         bootstrap = f"127.0.0.1:{cluster.ports.read()['kafka']}"
         found = await evidence.collect(cluster.postgres, bootstrap, cluster.stack.services, cluster.home.mailbox)
-        print({point: sorted(names) for point, names in died.items()})
         assert not left
         assert len(load.ledger.accepted) > 500
         assert [line for line in reconcile(load.ledger, found) if not line.is_well] == []

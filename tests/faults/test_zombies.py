@@ -62,10 +62,10 @@ async def check_zombie(house: House, superuser: asyncpg.Connection, setting: str
     if holds:  # what it has locked nobody else gets before it ends; the replacement waits, and nobody is parked
         await asyncio.sleep(1.0)
     else:
-        await house.settle(accepted, since=since)
+        await house.settle(accepted, since=since, repeats=2)
     zombie.signal(signal.SIGCONT)
     await house.accept(known, 3, into=accepted)
-    await house.settle(accepted, since=since)
+    await house.settle(accepted, since=since, repeats=2)
     await zombie.kill()
 
 
@@ -110,7 +110,7 @@ async def test_a_worker_that_slept_for_longer_than_its_transaction_may_last_has_
     await house.accept(known, 3, into=accepted)
     await house.ledger.drain(seconds=100)  # PostgreSQL ends a transaction that is idle for a minute
     zombie.signal(signal.SIGCONT)
-    await house.settle(accepted, since=since)
+    await house.settle(accepted, since=since, repeats=2)
     await zombie.kill()
 
 
@@ -159,12 +159,12 @@ async def come_and_go(house: House, *settings: str, dies: bool, alone: bool) -> 
         await house.start("desk")
     else:
         await first.has_failed()
-    await house.settle(accepted, since=since)
+    await house.settle(accepted, since=since, repeats=2 if dies else 1)
     for other in others:
         await other.kill()
     if alone:  # once their sessions have ended
         await house.accept(known, 2, into=accepted)
-        await house.settle(accepted, since=since)
+        await house.settle(accepted, since=since, repeats=4)
 
 
 async def test_callbacks_that_fail_while_members_come_and_go_lose_and_double_nothing(house: House) -> None:
@@ -196,7 +196,7 @@ async def test_a_member_that_slept_while_others_took_its_partitions_changes_noth
     await house.ledger.drain(seconds=80)  # the group waits for the sleeper until its session ends
     zombie.signal(signal.SIGCONT)
     await house.accept(known, 10, into=accepted)
-    await house.settle(accepted, since=since)
+    await house.settle(accepted, since=since, repeats=3)
     await zombie.kill()
     await house.start("desk")
     await other.kill()
