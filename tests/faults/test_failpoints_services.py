@@ -8,16 +8,17 @@ from pathlib import Path
 
 import pytest
 from chaos import evidence
-from chaos.cluster import Cluster
+from chaos.cluster import READY_PATIENCE, Cluster
 from chaos.contacts import draw_contacts
 from chaos.load import Load
 from chaos.reconcile import reconcile
 from chaos.run import DRAIN_PATIENCE, drain
 
 from anliegen.kit import failpoints
+from anliegen.stack import applications
 
 RATE = 4.0  # contacts a second
-PATIENCE = 12.0  # seconds for a process to come to its point; not every service comes to each
+PATIENCE = 8.0  # seconds for a process to come to its point; not every service comes to each
 ALWAYS = {
     point
     for point in failpoints.POINTS
@@ -51,12 +52,22 @@ def has_ended(cluster: Cluster, name: str, pid: int) -> bool:
     return process is None or process.pid != pid
 
 
+async def until_ready(cluster: Cluster, name: str, pid: int) -> None:
+    """Wait until the process has started, or has ended already."""
+    deadline = time.monotonic() + READY_PATIENCE
+    while time.monotonic() < deadline and not has_ended(cluster, name, pid):
+        if await asyncio.to_thread(applications.health, cluster.programs[name].port, timeout=2.0) == "ready":
+            return
+        await asyncio.sleep(0.2)
+
+
 async def kill_everywhere(cluster: Cluster) -> dict[str, set[str]]:
     """Arm every process of every service at one point after the other; tells which came to die there."""
     died: dict[str, set[str]] = {}
     names = [name for name in cluster.programs if name.startswith(("worker-", "http-intake"))]
     for point in failpoints.POINTS:
         armed = dict(zip(names, await asyncio.gather(*(arm(cluster, n, f"{point}=kill") for n in names)), strict=True))
+        await asyncio.gather(*(until_ready(cluster, name, pid) for name, pid in armed.items()))
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline and not all(has_ended(cluster, *one) for one in armed.items()):
             await asyncio.sleep(0.2)
@@ -68,8 +79,10 @@ async def kill_everywhere(cluster: Cluster) -> dict[str, set[str]]:
 async def fail_everywhere(cluster: Cluster, action: str) -> None:
     """Arm every process of every service at all points, and give them time to come there."""
     settings = ",".join(f"{point}={action}" for point in failpoints.POINTS)
-    await asyncio.gather(*(arm(cluster, name, settings) for name in cluster.programs if name.startswith("worker-")))
-    await asyncio.sleep(3 * PATIENCE)
+    names = [name for name in cluster.programs if name.startswith("worker-")]
+    armed = await asyncio.gather(*(arm(cluster, name, settings) for name in names))
+    await asyncio.gather(*(until_ready(cluster, name, pid) for name, pid in zip(names, armed, strict=True)))
+    await asyncio.sleep(4 * PATIENCE)
 
 
 async def test_all_services_killed_and_failing_everywhere_lose_and_double_nothing(tmp_path: Path) -> None:
