@@ -19,6 +19,8 @@ log = structlog.get_logger(__name__)
 
 KEYS = 20
 NOT_YET_MOST = 30.0
+NOT_YET_ATTEMPTS = 3_000
+"""About a day: a part may come from a service that is away, and nothing is wrong with the event that waits for it."""
 POSTPONED = timedelta(seconds=15)
 DEADLINE_SECONDS = 60.0
 
@@ -110,10 +112,13 @@ async def _record_failure(context: Context, key: str, failed: store.ParkedEvent,
             await store.upsert_inbox_outcome(tx.connection, group=group, event_id=oldest.event_id, outcome=reason)
             await store.delete_parked_event(tx.connection, ord_=oldest.ord)
             return True
-        if parked.attempts >= handlers.attempts and handlers.policy == "dead_letter":
+        not_yet = isinstance(problem, NotYet)
+        # Waiting and failing are counted apart: who waited for long still has all of its attempts.
+        attempts = parked.attempts if not_yet == (parked.reason == NotYet.code) else 0
+        if attempts >= (NOT_YET_ATTEMPTS if not_yet else handlers.attempts) and handlers.policy == "dead_letter":
             await store.insert_dead_letter(
                 tx.connection, group=group, record=oldest.record, event_id=oldest.event_id, problem=problem,
-                attempts=parked.attempts, version=service.version, first_failed_at=parked.since,
+                attempts=attempts, version=service.version, first_failed_at=parked.since,
             )  # fmt: skip
             await store.delete_parked_event(tx.connection, ord_=oldest.ord)
             await store.update_parked_key(
@@ -122,13 +127,13 @@ async def _record_failure(context: Context, key: str, failed: store.ParkedEvent,
             metrics.events_dead_lettered.labels(group).inc()
             log.error("dead_letter", event_id=str(oldest.event_id), key=key, error=reason)
             return True
-        wait = backoff.delay(parked.attempts, first=1.0, most=300.0)
-        if isinstance(problem, NotYet):
-            wait = backoff.delay(parked.attempts, first=0.2, most=NOT_YET_MOST)
+        wait = backoff.delay(attempts, first=1.0, most=300.0)
+        if not_yet:
+            wait = backoff.delay(attempts, first=0.2, most=NOT_YET_MOST)
         await store.update_parked_key(
-            tx.connection, group=group, key=key, attempts=parked.attempts + 1, reason=reason,
+            tx.connection, group=group, key=key, attempts=attempts + 1, reason=reason,
             due=context.clock.wall() + timedelta(seconds=wait),
         )  # fmt: skip
         failpoints.reach("retry.failed")
-    log.warning("key_still_parked", key=key, attempts=parked.attempts, error=reason)
+    log.warning("key_still_parked", key=key, attempts=attempts, error=reason)
     return False

@@ -10,7 +10,9 @@ from .health import Health
 
 log = structlog.get_logger(__name__)
 
-STEADY_SECONDS = 60.0
+STEADY_SECONDS = 10.0
+"""A part that ran for so long had recovered: its next failure is a new one."""
+LONGEST_WAIT = 10.0
 
 
 async def supervise(health: Health, parts: Mapping[str, Callable[[], Awaitable[None]]]) -> None:
@@ -38,7 +40,7 @@ async def keep_running(health: Health, name: str, build: Callable[[], Awaitable[
         part.failures += 1
         if asyncio.get_running_loop().time() - began > STEADY_SECONDS:
             attempt = 0
-        wait = backoff.delay(attempt)
+        wait = backoff.delay(attempt, most=LONGEST_WAIT)
         attempt += 1
         log.warning(
             "part_restarts", service=health.service, part=name, error=part.last_error, in_seconds=round(wait, 2)

@@ -121,6 +121,26 @@ async def test_what_is_not_yet_possible_is_tried_again_soon(deliver, toy, ledger
     assert await ledger() == ["early"]
 
 
+async def test_waiting_for_another_topic_uses_up_no_attempts(
+    deliver, toy, ledger, clock, retry_parked, count, context
+) -> None:
+    toy.not_yet.add("early")
+    await deliver(contact("early"))
+    for _ in range(3 * context.service.handlers.attempts):
+        clock.advance(timedelta(minutes=1))
+        await retry_parked()
+    assert (await count("parked_keys"), await count("dead_letters")) == (1, 0)
+    toy.not_yet.clear()
+    toy.broken.add("early")
+    for tried in range(context.service.handlers.attempts):
+        assert await count("dead_letters") == 0, tried
+        clock.advance(timedelta(minutes=6))
+        await retry_parked()
+    clock.advance(timedelta(minutes=6))
+    await retry_parked()
+    assert (await count("parked_keys"), await count("dead_letters")) == (0, 1)
+
+
 @pytest.mark.parametrize(
     ("key", "change", "value"),
     [

@@ -22,6 +22,7 @@ class ParkedKey:
     key: str
     attempts: int
     since: datetime
+    reason: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +147,9 @@ async def list_due_keys(connection: Connection, *, group: str, at: datetime, lim
 async def lock_parked_key(connection: Connection, *, group: str, key: str) -> ParkedKey | None:
     """The parked key, locked; None when somebody else has finished with it."""
     row = await connection.fetchrow(
-        "SELECT key, attempts, since FROM parked_keys WHERE grp = $1 AND key = $2 FOR UPDATE", group, key
+        "SELECT key, attempts, since, reason FROM parked_keys WHERE grp = $1 AND key = $2 FOR UPDATE", group, key
     )
-    return None if row is None else ParkedKey(row["key"], row["attempts"], row["since"])
+    return None if row is None else ParkedKey(row["key"], row["attempts"], row["since"], row["reason"])
 
 
 async def list_parked_events(connection: Connection, *, group: str, key: str, limit: int) -> list[ParkedEvent]:

@@ -19,7 +19,7 @@ async def measure(context: Context) -> None:
                    (SELECT count(*) FROM (SELECT 1 FROM dead_letters WHERE settled_at IS NULL LIMIT $3) AS counted)
                        AS letters
             FROM (SELECT count(*) AS keys, extract(epoch FROM clock_timestamp() - min(since)) AS oldest,
-                         count(*) FILTER (WHERE attempts >= $2) AS exhausted
+                         count(*) FILTER (WHERE attempts >= $2 AND reason IS DISTINCT FROM 'not_yet') AS exhausted
                   FROM parked_keys WHERE grp = $1) AS held
             """,
             service.name, service.handlers.attempts, COUNTED,
