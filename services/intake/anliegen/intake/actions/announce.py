@@ -10,7 +10,7 @@ from anliegen.kit import Transaction
 
 from ..domain.partners import Kept, event_of
 from ..resources import resources_of
-from ..store import contacts
+from ..store import customers
 from ..store import partner_events as store
 from .learn_customer import learn_customer
 
@@ -33,7 +33,7 @@ async def announce(tx: Transaction, kept: Kept) -> None:
     if issubclass(cls, PartnerCustomerEvent):
         number = Handle(kind=HandleKind.CUSTOMER_NUMBER, value=told.data["customer_number"])
         secret = resources_of(tx).settings.identity_key
-        fields["journey_id"], _ = await contacts.upsert_handle(tx, secret=secret, handle=number)
+        fields["journey_id"] = (await customers.upsert_handles(tx, secret=secret, handles=[number]))[number]
     event = event_of(cls, kept, **fields)
     # What follows from it has ids that follow from the partner's, as from an event of our own.
     cause = Envelope(

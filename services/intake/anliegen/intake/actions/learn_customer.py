@@ -1,5 +1,6 @@
 """Learn from a partner's record of a customer whose an address is, so that a mail from it is the customer's."""
 
+from collections.abc import Mapping
 from uuid import UUID
 
 import structlog
@@ -20,7 +21,7 @@ from ..domain.contacts import LONGEST_NAME, clean_line
 from ..domain.identity import link_id_of, ordered
 from ..domain.partners import addresses_of
 from ..resources import resources_of
-from ..store import contacts, customers, links
+from ..store import customers, links
 
 log = structlog.get_logger(__name__)
 
@@ -35,12 +36,10 @@ async def learn_customer(tx: Transaction, event: CustomerRecordChanged) -> None:
     settings = resources_of(tx).settings
     number = Handle(kind=HandleKind.CUSTOMER_NUMBER, value=event.customer_number)
     addresses = addresses_of(email=event.email, phone=event.phone, region=settings.default_region)
-    # In one order, so that nobody waits for a row of another who waits for one of ours.
-    journeys: dict[Handle, UUID] = {}
-    for handle in sorted({number, *addresses}, key=lambda handle: (handle.kind, handle.value)):
-        journeys[handle], _ = await contacts.upsert_handle(tx, secret=settings.identity_key, handle=handle)
+    journeys = await customers.upsert_handles(tx, secret=settings.identity_key, handles=addresses) if addresses else {}
     before = await customers.list_customers(tx, handles=addresses)
-    await tx.lock_person(*journeys.values(), *(journey for found in before.values() for journey in found.values()))
+    others = {journey for found in before.values() for journey in found.values()}
+    await tx.lock_person(event.journey_id, *journeys.values(), *others)
     known = await customers.list_customers(tx, handles=addresses)
     if known != before:
         # Another record named the address while we waited, and its journey is not locked: all is done again.
@@ -51,32 +50,43 @@ async def learn_customer(tx: Transaction, event: CustomerRecordChanged) -> None:
     )  # fmt: skip
     name = clean_line(event.name, longest=LONGEST_NAME) if is_latest else None
     if is_latest:
-        await contacts.update_handle_verified(tx, handle=number)
-        _tell(tx, event, journeys[number], number, name)
-    for address in addresses:
-        await customers.insert_address(tx, handle=address, customer_number=number.value)
-        others = {other: journey for other, journey in known[address].items() if other != number.value}
-        if others:
-            for journey in {journeys[number], *others.values()}:
-                await _separate(tx, address, journeys[address], journey)
-        elif await _link(tx, address, journeys[address], number, journeys[number]):
-            _tell(tx, event, journeys[address], address, name)
+        _tell(tx, event, event.journey_id, number, name)
+    shared = {address: found for address, found in known.items() if found.keys() - {number.value}}
+    for address, found in shared.items():
+        for journey in {event.journey_id, *found.values()}:
+            await _separate(tx, address, journeys[address], journey)
+    alone = {address: journeys[address] for address in addresses if address not in shared}
+    linked = await _link(tx, event, number, alone) if alone else []
+    for address in linked:
+        _tell(tx, event, journeys[address], address, name)
+    await customers.insert_addresses(tx, handles=addresses, customer_number=number.value)
+    await customers.update_verified(tx, handles=[*linked, *([number] if is_latest else [])])
 
 
-async def _link(tx: Transaction, address: Handle, journey: UUID, number: Handle, customer: UUID) -> bool:
-    """Link an address with its customer; tells whether that was new."""
-    members = await tx.members(journey)
-    a, b = ordered(journey, customer)
-    if customer in members or await links.has_removed_link(tx, a=a, b=b):
-        return False
-    if await customers.has_another_customer(tx, journeys=members, customer_number=number.value):
-        log.warning("customer_record_contradicted", journey_id=str(journey), customer_journey_id=str(customer))
-        return False
-    link_id = link_id_of(a, b, "customer record", address.kind.value, address.value)
-    await links.insert_link(tx, link_id=link_id, a=a, b=b)
-    await contacts.update_handle_verified(tx, handle=address)
-    tx.publish(JourneysMerged(link_id=link_id, journey_a=a, journey_b=b, made_at=tx.now, evidence="customer_record"))
-    return True
+async def _link(
+    tx: Transaction, event: CustomerRecordChanged, number: Handle, addresses: Mapping[Handle, UUID]
+) -> list[Handle]:
+    """Link addresses with their customer; tells those for which that is new."""
+    customer = event.journey_id
+    persons = await links.list_persons(tx, journeys=addresses.values())
+    members = {journey for found in persons.values() for journey in found}
+    contradicting = await customers.list_other_customers(tx, journeys=members, customer_number=number.value)
+    separated = await links.list_removed_pairs(tx, pairs=[ordered(customer, one) for one in addresses.values()])
+    linked = []
+    for address, journey in addresses.items():
+        a, b = ordered(journey, customer)
+        if customer in persons[journey] or (a, b) in separated:
+            continue
+        if contradicting.intersection(persons[journey]):
+            log.warning("customer_record_contradicted", journey_id=str(journey), customer_journey_id=str(customer))
+            continue
+        link_id = link_id_of(a, b, "customer record", address.kind.value, address.value)
+        await links.insert_link(tx, link_id=link_id, a=a, b=b)
+        tx.publish(
+            JourneysMerged(link_id=link_id, journey_a=a, journey_b=b, made_at=tx.now, evidence="customer_record")
+        )
+        linked.append(address)
+    return linked
 
 
 async def _separate(tx: Transaction, address: Handle, journey: UUID, customer: UUID) -> None:

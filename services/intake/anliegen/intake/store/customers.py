@@ -7,12 +7,53 @@ from uuid import UUID
 from anliegen.events import Handle, HandleKind
 from anliegen.kit import Transaction
 
+from ..domain.identity import journey_id_of
 
-async def insert_address(tx: Transaction, *, handle: Handle, customer_number: str) -> None:
-    """Keep that this address stood in a record of this customer; known already is fine."""
+
+async def upsert_handles(tx: Transaction, *, secret: bytes, handles: Collection[Handle]) -> dict[Handle, UUID]:
+    """The journeys of these handles. Rows are made where there are none, in one order: nobody waits in a ring."""
+    wanted = sorted(handles, key=lambda handle: (handle.kind.value, handle.value))
+    while True:
+        rows = await tx.fetch(
+            """
+            WITH given AS (
+                SELECT * FROM unnest($1::text[], $2::text[], $3::uuid[]) AS g (kind, value, journey_id)
+            ), made AS (
+                INSERT INTO handles (kind, value, generation, journey_id, first_seen_at)
+                SELECT kind, value, 0, journey_id, $4 FROM given ORDER BY kind COLLATE "C", value COLLATE "C"
+                ON CONFLICT DO NOTHING RETURNING kind, value, journey_id
+            )
+            SELECT kind, value, journey_id FROM made
+            UNION ALL
+            SELECT kind, value, handles.journey_id FROM handles JOIN given USING (kind, value)
+            """,
+            [handle.kind.value for handle in wanted], [handle.value for handle in wanted],
+            [journey_id_of(secret, handle, generation=0) for handle in wanted], tx.now,
+        )  # fmt: skip
+        # A row that was committed while we waited for it is not in this statement's snapshot, but in the next one's.
+        if len(rows) == len(wanted):
+            return {Handle(kind=HandleKind(row["kind"]), value=row["value"]): row["journey_id"] for row in rows}
+
+
+async def update_verified(tx: Transaction, *, handles: Collection[Handle]) -> None:
+    """Note that somebody made sure whose these handles are."""
     await tx.execute(
-        "INSERT INTO customer_addresses (kind, value, customer_number) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
-        handle.kind.value, handle.value, customer_number,
+        """
+        UPDATE handles SET verified_at = $3
+        WHERE verified_at IS NULL AND (kind, value) IN (SELECT * FROM unnest($1::text[], $2::text[]))
+        """,
+        [handle.kind.value for handle in handles], [handle.value for handle in handles], tx.now,
+    )  # fmt: skip
+
+
+async def insert_addresses(tx: Transaction, *, handles: Sequence[Handle], customer_number: str) -> None:
+    """Keep that these addresses stood in a record of this customer; known already is fine."""
+    await tx.execute(
+        """
+        INSERT INTO customer_addresses (kind, value, customer_number)
+        SELECT kind, value, $3 FROM unnest($1::text[], $2::text[]) AS given (kind, value) ON CONFLICT DO NOTHING
+        """,
+        [handle.kind.value for handle in handles], [handle.value for handle in handles], customer_number,
     )  # fmt: skip
 
 
@@ -34,13 +75,13 @@ async def list_customers(tx: Transaction, *, handles: Sequence[Handle]) -> dict[
     return found
 
 
-async def has_another_customer(tx: Transaction, *, journeys: Collection[UUID], customer_number: str) -> bool:
-    """Whether one of these journeys is that of a customer number other than this."""
-    found: bool = await tx.fetchval(
-        "SELECT EXISTS (SELECT 1 FROM handles WHERE journey_id = ANY ($1::uuid[]) AND kind = $2 AND value <> $3)",
+async def list_other_customers(tx: Transaction, *, journeys: Collection[UUID], customer_number: str) -> set[UUID]:
+    """Those of these journeys that are of a customer number other than this."""
+    rows = await tx.fetch(
+        "SELECT journey_id FROM handles WHERE journey_id = ANY ($1::uuid[]) AND kind = $2 AND value <> $3",
         list(journeys), HandleKind.CUSTOMER_NUMBER.value, customer_number,
     )  # fmt: skip
-    return found
+    return {row["journey_id"] for row in rows}
 
 
 async def upsert_record(

@@ -1,5 +1,6 @@
 """SQL of links between journeys; the kit keeps them, and follows them in every service."""
 
+from collections.abc import Collection
 from uuid import UUID
 
 import asyncpg
@@ -28,3 +29,20 @@ async def has_removed_link(tx: Transaction, *, a: UUID, b: UUID) -> bool:
         "SELECT EXISTS (SELECT 1 FROM journey_links WHERE a = $1 AND b = $2 AND removed_at IS NOT NULL)", a, b
     )
     return found
+
+
+async def list_removed_pairs(tx: Transaction, *, pairs: Collection[tuple[UUID, UUID]]) -> set[tuple[UUID, UUID]]:
+    """Those of these pairs of journeys, the smaller id first, that somebody separated before."""
+    rows = await tx.fetch(
+        """
+        SELECT a, b FROM journey_links
+        WHERE removed_at IS NOT NULL AND (a, b) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))
+        """,
+        [a for a, _ in pairs], [b for _, b in pairs],
+    )  # fmt: skip
+    return {(row["a"], row["b"]) for row in rows}
+
+
+async def list_persons(tx: Transaction, *, journeys: Collection[UUID]) -> dict[UUID, list[UUID]]:
+    """For each of these journeys, every journey of the person behind it."""
+    return await links.persons_of(tx.connection, journeys)
