@@ -112,7 +112,7 @@ class Transaction:
     def write(self, query: str, *values: Any) -> None:
         """Have a statement run whose result nobody needs: with the announcements, or before the next statement.
 
-        Together they may be one single statement, whose parts do not see each other: use it to add rows.
+        Together they may be one statement, whose parts neither see each other nor keep an order: use it to add rows.
         """
         self._writes.append((query, values))
 
