@@ -275,6 +275,8 @@ async def test_two_looks_at_once_make_one_fence(town, house, door, until) -> Non
     await until(lambda: _both_wait(house), "two workers that wait")
     assert await house.rows("SELECT count(*) FROM fences") == [(1,)]
     assert (await house.is_fenced())["events"] == 4
+    await asyncio.sleep(0.5)
+    assert [set(worker.context.health.parts) for worker in house.workers] == [{"relay"}] * 2, "nothing else was begun"
     assert (await house.release()).status_code == 200
     for worker in house.workers:
         await asyncio.wait_for(worker.context.gate.passed.wait(), 20)

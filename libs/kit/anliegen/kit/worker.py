@@ -109,8 +109,7 @@ async def run_parts(context: Context, topics: TopicCheck | None = None) -> None:
             await context.gate.run_until_shut(lambda: supervise(context.health, parts))
         finally:
             relay.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await relay
+            await asyncio.wait({relay})
 
 
 def _built(build: Callable[[Context], Awaitable[None]], context: Context) -> Callable[[], Awaitable[None]]:

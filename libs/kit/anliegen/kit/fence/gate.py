@@ -1,7 +1,6 @@
 """Whether one service may act, as one process knows it: the worker waits at it, every command looks at it."""
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
@@ -99,5 +98,7 @@ class Gate:
         finally:
             shut.cancel()
             running.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await running
+            # Not `await running`: whoever is told to end meanwhile must not take that for the end of what ran.
+            await asyncio.wait({running})
+        if not running.cancelled():
+            running.result()

@@ -137,6 +137,8 @@ async def _span(
 async def _limits(
     client: AIOKafkaConsumer, partitions: list[TopicPartition]
 ) -> tuple[dict[TopicPartition, int], dict[TopicPartition, int]]:
+    # Else it would find out about one topic after the other, and rest for 100 ms after each.
+    await client._client.set_topics({partition.topic for partition in partitions})
     return await client.beginning_offsets(partitions), await client.end_offsets(partitions)
 
 
