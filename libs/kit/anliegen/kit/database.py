@@ -47,6 +47,32 @@ def is_passing(problem: BaseException) -> bool:
     return isinstance(problem, PASSING_TROUBLE)
 
 
+class Turns:
+    """Who comes first gets a connection first.
+
+    The pool's own queue lets a newcomer take the connection that was just put back before the one who is woken for it,
+    who then waits behind all others: under load one request in a hundred waited twenty times as long as the rest.
+    """
+
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", size: int) -> None:
+        self._pool = pool
+        self._turns = asyncio.Semaphore(size)
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[PoolConnectionProxy]:
+        """A connection of the pool. Raises TimeoutError after five seconds of waiting."""
+        if self._turns.locked():
+            async with asyncio.timeout(ACQUIRE_SECONDS):
+                await self._turns.acquire()
+        else:
+            await self._turns.acquire()
+        try:
+            async with self._pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
+                yield connection
+        finally:
+            self._turns.release()
+
+
 async def _prepare(connection: asyncpg.Connection) -> None:
     await connection.set_type_codec("jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
 

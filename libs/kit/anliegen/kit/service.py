@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from importlib.metadata import PackageNotFoundError, entry_points, version
 from importlib.resources import files
 from pathlib import Path
@@ -15,6 +16,7 @@ from anliegen.events.topics import manifest
 
 from . import database, failpoints
 from .clock import Clock, SystemClock
+from .database import Turns
 from .fence.gate import Gate
 from .handlers import Handlers
 from .health import Health
@@ -92,6 +94,11 @@ class Context:
     heavy: HeavyWork = field(default_factory=HeavyWork)
     """Where work that takes more than 5 ms of CPU is done, outside any transaction."""
     resources: dict[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def turns(self) -> Turns:
+        """The pool's connections, first come, first served."""
+        return Turns(self.pool, self.settings.database_pool_size)
 
 
 class UnknownService(LookupError):

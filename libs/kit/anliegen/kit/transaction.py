@@ -15,7 +15,7 @@ from anliegen.events.registry import dataschema_of
 
 from . import failpoints, ids, links, streams
 from .clock import SystemClock
-from .database import ACQUIRE_SECONDS, Connection
+from .database import Connection
 from .mistakes import CauseMissing, EventLost, KeyNotLocked, LockOrderBroken, NotBegun, ProjectionPublishes
 from .principal import Principal
 from .service import Context
@@ -273,7 +273,7 @@ async def begin(
 
     `late`: it begins with its first statement, and perhaps never needs to (see `Transaction`).
     """
-    async with context.pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
+    async with context.turns.connection() as connection:
         tx = Transaction(connection, context, principal=principal, cause=cause, late=True)
         try:
             if context.settings.is_development and isinstance(context.clock, SystemClock):

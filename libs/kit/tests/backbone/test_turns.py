@@ -1,0 +1,48 @@
+"""Connections are handed out first come, first served, and waiting for one has an end."""
+
+import asyncio
+
+import pytest
+
+from anliegen.kit import database
+
+
+async def test_who_comes_first_gets_a_connection_first(context) -> None:
+    served: list[int] = []
+
+    async def take(n: int) -> None:
+        async with context.turns.connection() as connection:
+            await connection.execute("SELECT 1")
+            served.append(n)
+
+    size = context.settings.database_pool_size
+    opened = asyncio.Barrier(size)
+
+    async def open_one() -> None:
+        async with context.turns.connection():
+            await opened.wait()
+
+    await asyncio.gather(*(open_one() for _ in range(size)))
+    waiting = [asyncio.create_task(take(n)) for n in range(12 * size)]
+    for n in range(12 * size, 24 * size):
+        await asyncio.sleep(0)
+        waiting.append(asyncio.create_task(take(n)))  # newcomers, while others wait
+    await asyncio.gather(*waiting)
+    # Those who hold a connection at the same moment may finish in any order; nobody is passed by more than these.
+    assert all(abs(place - n) <= 2 * size for place, n in enumerate(served))
+
+
+async def test_waiting_for_a_connection_has_an_end_and_leaves_no_gap(context, monkeypatch) -> None:
+    monkeypatch.setattr(database, "ACQUIRE_SECONDS", 0.05)
+    size = context.settings.database_pool_size
+    holders = [context.turns.connection() for _ in range(size)]
+    for holder in holders:
+        await holder.__aenter__()
+    with pytest.raises(TimeoutError):
+        async with context.turns.connection():
+            pass
+    for holder in holders:
+        await holder.__aexit__(None, None, None)
+    for _ in range(size + 1):
+        async with context.turns.connection() as connection:
+            assert await connection.fetchval("SELECT 1") == 1
