@@ -12,8 +12,8 @@ async def test_who_comes_first_gets_a_connection_first(context) -> None:
 
     async def take(n: int) -> None:
         async with context.turns.connection() as connection:
-            await connection.execute("SELECT 1")
             served.append(n)
+            await connection.execute("SELECT 1")
 
     size = context.settings.database_pool_size
     opened = asyncio.Barrier(size)
@@ -28,7 +28,7 @@ async def test_who_comes_first_gets_a_connection_first(context) -> None:
         await asyncio.sleep(0)
         waiting.append(asyncio.create_task(take(n)))  # newcomers, while others wait
     await asyncio.gather(*waiting)
-    # Those who hold a connection at the same moment may finish in any order; nobody is passed by more than these.
+    # Those whose turn it is at the same moment may come in any order; nobody is passed by more than these.
     assert all(abs(place - n) <= 2 * size for place, n in enumerate(served))
 
 
