@@ -44,7 +44,8 @@ def show_status(services: list[str], *, as_json: bool) -> None:
         if found is None or not status.fenced:
             return ("free" if status.looked_at else "not looked at", None, None, None, None, None)
         listed = "fenced" if found.listed_at else "fenced, reads the log"
-        return listed, found.fence_id, found.fenced_at, found.events, found.by_hand, found.reason
+        since = found.fenced_at.isoformat(sep=" ", timespec="seconds")
+        return listed, found.fence_id, since, found.events, found.by_hand, found.reason
 
     names = ("STATE", "FENCE", "SINCE", "EVENTS", "BY HAND", "REASON")
     tell_of_each(services, look, limit=1, names=names, row=row, as_json=as_json, nothing="There is no service.")
