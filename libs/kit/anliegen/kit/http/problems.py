@@ -140,7 +140,10 @@ def respond_to(trouble: BaseException, *, path: str) -> ProblemResponse:
     """The response to any exception; what was not expected is logged with its traceback."""
     problem = problem_for(trouble)
     response = respond(problem, path=path)
-    if response.status_code >= 500 or not isinstance(trouble, Problem):
+    if isinstance(trouble, errors.Unavailable):
+        # It says itself what is the matter, and a service that is fenced says so to everybody.
+        log.warning("request_refused", status=response.status_code, code=problem.code)
+    elif response.status_code >= 500 or not isinstance(trouble, Problem):
         log.error("request_failed", status=response.status_code, code=problem.code, exc_info=trouble)
     return response
 
