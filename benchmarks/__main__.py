@@ -84,6 +84,7 @@ def main() -> None:
         asked.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(ALL)}")
     logs.setup("WARNING")
     with alone(chosen.home):
+        LOG.parent.mkdir(exist_ok=True)
         LOG.write_bytes(b"")
         if chosen.soak:
             asyncio.run(run_soak(chosen.soak, chosen.rate, folder=chosen.home, out=chosen.out))
