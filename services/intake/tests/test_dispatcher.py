@@ -127,6 +127,41 @@ async def test_what_was_sent_is_noted_once_the_database_is_back(
     assert len(await published(ReplySent)) == 3
 
 
+async def test_a_fault_in_noting_one_keeps_no_other_from_being_noted(
+    client: TestClient, context: Context, mailbox: Any, published: Published, monkeypatch: Any
+) -> None:
+    await bring_mailed(client, 4)
+    confirm = speak.confirm_sent
+
+    async def confirm_some(tx: Any, *sent: Any) -> None:
+        if any(each.reply.way.recipient == "anna2@post.example" for each in sent):
+            raise LookupError("a fault of ours")
+        await confirm(tx, *sent)
+
+    monkeypatch.setattr(speak, "confirm_sent", confirm_some)
+    with pytest.raises(LookupError):
+        await dispatcher.dispatch_due(context)
+    assert len(mailbox.mails) == 4
+    assert len(await published(ReplySent)) == 3
+
+
+async def test_many_mails_that_were_taken_are_noted_together(
+    client: TestClient, context: Context, mailbox: Any, published: Published, monkeypatch: Any
+) -> None:
+    await bring_mailed(client, 20)
+    confirm, noted = speak.confirm_sent, []
+
+    async def confirm_slowly(tx: Any, *sent: Any) -> None:
+        noted.append(len(sent))
+        await asyncio.sleep(0.2)
+        await confirm(tx, *sent)
+
+    monkeypatch.setattr(speak, "confirm_sent", confirm_slowly)
+    assert await dispatcher.dispatch_due(context) == 20
+    assert sum(noted) == len(mailbox.mails) == len(await published(ReplySent)) == 20
+    assert len(noted) < 6
+
+
 async def test_trouble_with_one_breaks_no_other_off(
     client: TestClient, context: Context, mailbox: Any, published: Published, monkeypatch: Any
 ) -> None:

@@ -10,13 +10,14 @@ import pytest
 from anliegen.events import Channel, Handle, HandleKind
 from anliegen.intake.domain.contacts import ContactNotFound
 from anliegen.intake.domain.identity import journey_id_of
-from anliegen.intake.domain.replies import Reply, Way
+from anliegen.intake.domain.replies import Reply, Sent, Way
 from anliegen.intake.store import contacts, outgoing, vault
 from anliegen.intake.store.vault import VaultEntryNotFound
 from anliegen.intake.sweeper import sweep
 from anliegen.kit import Context, Transaction
 
 SECRET = b"s" * 32
+DAY = timedelta(days=1)
 ANNA = Handle(kind=HandleKind.EMAIL, value="anna@post.example")
 
 
@@ -55,12 +56,12 @@ async def test_a_recipient_gets_words_in_their_order(tx: Transaction) -> None:
     for one in (first, second, other):
         assert await outgoing.insert_reply(tx, one, due=tx.wall)
     assert not await outgoing.insert_reply(tx, first, due=tx.wall)
-    claimed = await outgoing.claim_due(tx, by="0", limit=10, hold=timedelta(minutes=1))
+    claimed = await outgoing.claim_due(tx, by="0", limit=10, hold=timedelta(minutes=1), automatic_every=DAY)
     assert {one.reply_id for one in claimed} == {first.reply_id, other.reply_id}
-    assert await outgoing.claim_due(tx, by="0", limit=10, hold=timedelta(minutes=1)) == []
-    assert await outgoing.update_sent(tx, reply_id=first.reply_id, provider_id="p", message_id=None, sent_at=tx.now)
-    assert not await outgoing.update_sent(tx, reply_id=first.reply_id, provider_id="q", message_id=None, sent_at=tx.now)
-    [next_one] = await outgoing.claim_due(tx, by="0", limit=10, hold=timedelta(minutes=1))
+    assert await outgoing.claim_due(tx, by="0", limit=10, hold=timedelta(minutes=1), automatic_every=DAY) == []
+    assert await outgoing.update_sent(tx, Sent(first, provider_id="p"))
+    assert not await outgoing.update_sent(tx, Sent(first, provider_id="q"))
+    [next_one] = await outgoing.claim_due(tx, by="0", limit=10, hold=timedelta(minutes=1), automatic_every=DAY)
     assert next_one.reply_id == second.reply_id
 
 
@@ -69,10 +70,10 @@ async def test_a_claim_ends_by_itself(begin: Any, clock: Any) -> None:
     async with begin() as tx:
         await outgoing.insert_reply(tx, one, due=tx.wall)
     async with begin() as tx:
-        assert len(await outgoing.claim_due(tx, by="0", limit=1, hold=timedelta(minutes=1))) == 1
+        assert len(await outgoing.claim_due(tx, by="0", limit=1, hold=timedelta(minutes=1), automatic_every=DAY)) == 1
     clock.advance(timedelta(minutes=1))
     async with begin() as tx:
-        [again] = await outgoing.claim_due(tx, by="0", limit=1, hold=timedelta(minutes=1))
+        [again] = await outgoing.claim_due(tx, by="0", limit=1, hold=timedelta(minutes=1), automatic_every=DAY)
     assert again.attempts == 2
 
 

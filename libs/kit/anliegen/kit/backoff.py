@@ -11,22 +11,21 @@ def delay(attempt: int, *, first: float = 0.1, most: float = 30.0) -> float:
 
 
 class Breath:
-    """Keeps rounds with little in them at least a few milliseconds apart.
+    """Keeps rounds with little in them apart, the longer the more they had: 5 ms for each item, 0.2 s at most.
 
-    Each round costs the database and Kafka about the same however much is in it. The first event after a pause waits
-    for nothing; under load what would have been ten rounds of one becomes one of ten.
+    A round costs the database and Kafka about the same however much is in it, and every process that wakes for it
+    takes the machine from all others. The first item after a pause waits for nothing, and up to 200 a second hardly
+    anything does; what comes faster gathers into rounds of some dozens. On two cores with eleven processes that halves
+    what a contact costs.
     """
 
-    SECONDS = 0.005
+    SECONDS_EACH = 0.005
+    MOST_SECONDS = 0.2
 
     def __init__(self, *, few: int) -> None:
         self._few = few
-        self._began = float("-inf")
 
-    async def draw(self, last: int) -> None:
-        """Wait where the round before, with `last` in it, began a moment ago and had little in it."""
-        loop = asyncio.get_running_loop()
-        early = self._began + self.SECONDS - loop.time()
-        if last < self._few and early > 0:
-            await asyncio.sleep(early)
-        self._began = loop.time()
+    async def draw(self, count: int) -> None:
+        """Rest after a round with `count` in it, unless that was nothing, or a lot: then more of it waits."""
+        if 0 < count < self._few:
+            await asyncio.sleep(min(count * self.SECONDS_EACH, self.MOST_SECONDS))

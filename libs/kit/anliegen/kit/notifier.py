@@ -11,7 +11,7 @@ COALESCE_SECONDS = 0.01
 
 
 class Notifier:
-    """Tells the relay that the outbox has something, at most once per 10 ms, over a connection of its own.
+    """Tells the relay that the outbox has something, at once, then at most once per 10 ms, over its own connection.
 
     NOTIFY inside a writing transaction takes a global lock at commit. A hint that is lost costs half a second.
     """
@@ -36,13 +36,13 @@ class Notifier:
     async def _notify(self) -> None:
         while True:
             self._again = False
-            await asyncio.sleep(COALESCE_SECONDS)
             with contextlib.suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
                 if self._connection is None or self._connection.is_closed():
                     self._connection = await asyncpg.connect(
                         self._address, timeout=5, server_settings={"application_name": "anliegen notifier"}
                     )
                 await self._connection.execute(f"NOTIFY {CHANNEL}", timeout=5)
+            await asyncio.sleep(COALESCE_SECONDS)
             if not self._again:
                 return
 

@@ -26,6 +26,7 @@ LOOK_EVERY = 2.0
 """Seconds between two looks without a hint."""
 FORGET_EVERY = 3_600.0
 FORGET_AT_ONCE = 1_000
+REST_SECONDS = 0.05
 
 
 async def run(context: Context) -> None:
@@ -39,6 +40,8 @@ async def run(context: Context) -> None:
         while not listening.is_closed():
             wake.clear()
             await announce_waiting(context)
+            # Most hints are the relay's, many a second under load: one look serves all of a moment's.
+            await asyncio.sleep(REST_SECONDS)
             if time.monotonic() - forgotten_at > FORGET_EVERY:
                 forgotten_at = time.monotonic()
                 await forget_old(context)

@@ -21,15 +21,15 @@ from anliegen.kit.telemetry import metrics
 
 from .actions import speak
 from .clients import SendingFailed
-from .domain.replies import Reply, wait_after
+from .domain.replies import Reply, Sent, wait_after
 from .mail.attachments import safe_name, sniff
 from .resources import resources_of
-from .sending import HandedOver, hand_over
+from .sending import hand_over
 from .store import media
 
 log = structlog.get_logger(__name__)
 
-AT_ONCE = 16
+AT_ONCE = 48
 HOLD = timedelta(minutes=3)
 """A claim's time: longer than any channel may take."""
 NOTED_WITHIN = 30.0
@@ -54,6 +54,7 @@ async def run(context: Context) -> None:
         async with begin(context) as tx:
             # Its own slot's alone: what another worker has taken is on its way.
             await speak.release_claims(tx)
+        breath = backoff.Breath(few=AT_ONCE)
         while not listening.is_closed():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(wake.wait(), LOOK_EVERY)
@@ -61,7 +62,8 @@ async def run(context: Context) -> None:
             wake.clear()
             for pause in LOOK_AGAIN if hinted else (0.0,):
                 await asyncio.sleep(pause)
-                if await dispatch_due(context):
+                if sent := await dispatch_due(context):
+                    await breath.draw(sent)
                     break
     raise ConnectionError(f"the database went away, or did not answer within {ACQUIRE_SECONDS} s")
 
@@ -75,7 +77,7 @@ async def dispatch_due(context: Context) -> int:
             files = await media.claim_due(tx, limit=MEDIA_AT_ONCE, hold=HOLD)
         if not replies and not files:
             return total
-        await _finish([*(_dispatch(context, reply) for reply in replies), *(_fetch(context, each) for each in files)])
+        await _finish([_dispatch(context, replies), *(_fetch(context, each) for each in files)])
         total += len(replies) + len(files)
 
 
@@ -95,9 +97,29 @@ async def _finish(work: Sequence[Coroutine[Any, Any, None]]) -> None:
             raise problem
 
 
-async def _dispatch(context: Context, reply: Reply) -> None:
+async def _dispatch(context: Context, replies: Sequence[Reply]) -> None:
+    """Hand these over side by side. What a channel takes while others are being noted is noted with the next."""
+    tasks = {asyncio.create_task(_hand_over(context, reply)) for reply in replies}
+    troubles: list[BaseException] = []
     try:
-        handed = await hand_over(context, reply)
+        while tasks:
+            done, tasks = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            troubles += [trouble for task in done if (trouble := task.exception())]
+            sent = [found for task in done if not task.exception() and (found := task.result())]
+            try:
+                await _note_sent(context, sent)
+            except Exception as trouble:
+                troubles.append(trouble)
+    finally:
+        for task in tasks:
+            task.cancel()
+    if troubles:
+        raise troubles[0]
+
+
+async def _hand_over(context: Context, reply: Reply) -> Sent | None:
+    try:
+        sent = await hand_over(context, reply)
     except SendingFailed as trouble:
         log.warning(
             "reply_not_sent", reply_id=str(reply.reply_id), channel=reply.way.channel.value, code=trouble.code,
@@ -106,25 +128,30 @@ async def _dispatch(context: Context, reply: Reply) -> None:
         metrics.webhook_attempts.labels(context.service.name, trouble.code).inc()
         async with begin(context) as tx:
             await speak.retry_or_give_up(tx, reply, code=trouble.code, lasting=trouble.lasting)
-        return
+        return None
     metrics.webhook_attempts.labels(context.service.name, "sent").inc()
-    await _note_sent(context, reply, handed)
+    return sent
 
 
-async def _note_sent(context: Context, reply: Reply, handed: HandedOver) -> None:
+async def _note_sent(context: Context, sent: Sequence[Sent]) -> None:
     """Note what a channel took over; while the database is away, again: else it would be handed over twice."""
     loop, attempt = asyncio.get_running_loop(), 0
     deadline = loop.time() + NOTED_WITHIN
-    while True:
+    while sent:
         try:
             async with begin(context, late=True) as tx:
-                await speak.confirm_sent(tx, reply, provider_id=handed.provider_id, message_id=handed.message_id)
+                await speak.confirm_sent(tx, *sent)
             return
         except Exception as problem:
-            if not is_passing(problem) or loop.time() > deadline:
+            if is_passing(problem) and loop.time() < deadline:
+                await asyncio.sleep(backoff.delay(attempt, most=2.0))
+                attempt += 1
+            elif is_passing(problem) or len(sent) == 1:
                 raise
-            await asyncio.sleep(backoff.delay(attempt, most=2.0))
-            attempt += 1
+            else:
+                # Noted one by one, the fault of one holds up no other.
+                await _finish([_note_sent(context, [each]) for each in sent])
+                return
 
 
 async def _fetch(context: Context, waiting: media.WaitingMedia) -> None:

@@ -1,28 +1,18 @@
 """Hand words to their channel: rendered, addressed, with what makes a repetition recognisable."""
 
-from dataclasses import dataclass
-
 from anliegen.events import Channel
 from anliegen.kit import Context
 
 from .clients import OutgoingMail, OutgoingText, SendingFailed
 from .domain.references import message_id_of, reply_address
-from .domain.replies import Reply, window_is_open
+from .domain.replies import Reply, Sent, window_is_open
 from .resources import Resources, resources_of
 from .texts import Rendered, TextMissing
 
 MOST_REFERENCES = 20
 
 
-@dataclass(frozen=True, slots=True)
-class HandedOver:
-    """What the channel calls it."""
-
-    provider_id: str | None
-    message_id: str | None = None
-
-
-async def hand_over(context: Context, reply: Reply) -> HandedOver:
+async def hand_over(context: Context, reply: Reply) -> Sent:
     """Hand words to their channel. Raises SendingFailed, with a code for the cause."""
     resources = resources_of(context)
     rendered = _render(resources, reply)
@@ -49,7 +39,7 @@ def _render(resources: Resources, reply: Reply) -> Rendered:
         raise SendingFailed("template_not_usable", lasting=True) from problem
 
 
-async def _mail(context: Context, resources: Resources, reply: Reply, rendered: Rendered) -> HandedOver:
+async def _mail(context: Context, resources: Resources, reply: Reply, rendered: Rendered) -> Sent:
     settings = resources.settings
     account = settings.account("email", reply.way.account)
     assert reply.way.recipient is not None
@@ -72,7 +62,7 @@ async def _mail(context: Context, resources: Resources, reply: Reply, rendered: 
             automatic=reply.automatic,
         )
     )
-    return HandedOver(provider_id=message_id, message_id=message_id)
+    return Sent(reply, provider_id=message_id, message_id=message_id)
 
 
 def _as_id(text: str | None) -> str | None:
@@ -82,7 +72,7 @@ def _as_id(text: str | None) -> str | None:
     return text if text.isascii() and text.isprintable() else None
 
 
-async def _whatsapp(context: Context, resources: Resources, reply: Reply, rendered: Rendered) -> HandedOver:
+async def _whatsapp(context: Context, resources: Resources, reply: Reply, rendered: Rendered) -> Sent:
     assert reply.way.recipient is not None
     template = None
     if not window_is_open(reply.last_heard_at, context.clock.now()):
@@ -100,4 +90,4 @@ async def _whatsapp(context: Context, resources: Resources, reply: Reply, render
             language=reply.language,
         )
     )
-    return HandedOver(provider_id=provider_id)
+    return Sent(reply, provider_id=provider_id)

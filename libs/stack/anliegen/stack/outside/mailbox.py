@@ -9,6 +9,8 @@ import uuid
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
+from email.errors import HeaderParseError
+from email.header import decode_header, make_header
 from email.message import EmailMessage, MIMEPart
 from email.utils import getaddresses
 from pathlib import Path
@@ -134,13 +136,23 @@ def _text(message: EmailMessage, kind: str) -> str | None:
 def _summary(path: Path) -> Summary:
     with path.open("rb") as file:
         head = file.read(SUMMARY_BYTES).replace(b"\r\n", b"\n").partition(b"\n\n")[0]
-    headers = parse(head + b"\n\n")
+    # Not `parse`: that takes a millisecond for a mail, and a folder may hold thousands.
+    headers = message_from_bytes(head + b"\n\n", policy=policy.compat32)
     moment = datetime.strptime(path.stem[:22], "%Y%m%dT%H%M%S%fZ").replace(tzinfo=UTC)
     return Summary(
         id=path.stem,
         received_at=moment.isoformat(timespec="milliseconds"),
-        sender=str(headers.get("From", "")) or str(headers.get("X-Envelope-From", "")),
-        recipients=[address.lower() for _, address in getaddresses([str(headers.get("X-Envelope-To", ""))])],
-        subject=str(headers.get("Subject", "")),
-        message_id=str(headers.get("Message-ID", "")).strip(),
+        sender=_decoded(headers["From"]) or _decoded(headers["X-Envelope-From"]),
+        recipients=[address.lower() for _, address in getaddresses([_decoded(headers["X-Envelope-To"])])],
+        subject=_decoded(headers["Subject"]),
+        message_id=_decoded(headers["Message-ID"]).strip(),
     )
+
+
+def _decoded(header: Any) -> str:
+    """A header's text, unfolded; what cannot be decoded stays as it is."""
+    text = re.sub(r"\r?\n", "", str(header or ""))
+    try:
+        return str(make_header(decode_header(text)))
+    except (HeaderParseError, LookupError, ValueError):
+        return text

@@ -12,6 +12,7 @@ from ..domain.replies import (
     Cause,
     Reply,
     ReplyState,
+    Sent,
     Way,
     language_for,
     wait_after,
@@ -66,25 +67,25 @@ def _way(contact: Contact, *, mail_account: str) -> Way | None:
     return way_to(channel=contact.channel, account=contact.account, sender=contact.sender, mail_account=mail_account)
 
 
-async def confirm_sent(tx: Transaction, reply: Reply, *, provider_id: str | None, message_id: str | None) -> None:
-    """Note that a channel took the words over, and what the provider said about them meanwhile."""
-    await tx.lock(reply.journey_id)
-    if reply.way.channel is Channel.EMAIL and reply.cause is not None:
-        # A mail server says nothing more about it. Noted twice, the announcement has the same id, since it follows
-        # from what the words answer to; so all of it is one statement.
-        outgoing.add_sent(tx, reply_id=reply.reply_id, provider_id=provider_id, message_id=message_id, sent_at=tx.now)
-        announce_sent(tx, reply, provider_id=provider_id)
-        return
-    noted = await outgoing.update_sent(
-        tx, reply_id=reply.reply_id, provider_id=provider_id, message_id=message_id, sent_at=tx.now
-    )
-    if not noted:
-        return
-    announce_sent(tx, reply, provider_id=provider_id)
-    if provider_id is not None:
-        await outgoing.lock_provider_id(tx, provider_id=provider_id)
-        for status, code in await outgoing.list_statuses(tx, provider_id=provider_id):
-            await _apply_status(tx, reply, provider_id=provider_id, status=status, code=code)
+async def confirm_sent(tx: Transaction, *sent: Sent) -> None:
+    """Note that a channel took these words over, and what the provider said about them meanwhile."""
+    await tx.lock(*(each.reply.journey_id for each in sent))
+    # A mail server says nothing more about a mail. Noted twice, its announcement has the same id, since it follows from
+    # what the words answer to; so all of it is one statement, for one mail as for many.
+    mails = [each for each in sent if each.reply.way.channel is Channel.EMAIL and each.reply.cause is not None]
+    if mails:
+        outgoing.add_sent(tx, mails)
+        for mail in mails:
+            announce_sent(tx, mail.reply, provider_id=mail.provider_id)
+    others = [each for each in sent if each not in mails]
+    for each in sorted(others, key=lambda each: each.provider_id or ""):
+        if not await outgoing.update_sent(tx, each):
+            continue
+        announce_sent(tx, each.reply, provider_id=each.provider_id)
+        if each.provider_id is not None:
+            await outgoing.lock_provider_id(tx, provider_id=each.provider_id)
+            for status, code in await outgoing.list_statuses(tx, provider_id=each.provider_id):
+                await _apply_status(tx, each.reply, provider_id=each.provider_id, status=status, code=code)
 
 
 def announce_sent(tx: Transaction, reply: Reply, *, provider_id: str | None) -> None:
@@ -116,8 +117,11 @@ async def retry_or_give_up(tx: Transaction, reply: Reply, *, code: str, lasting:
 
 async def claim_replies(tx: Transaction, *, limit: int, hold: timedelta) -> list[Reply]:
     """Take words that are due, but no second automatic mail to an address within a day."""
-    await outgoing.update_repeated(tx, every=AUTOMATIC_REPLY_EVERY, code=ANSWERED_LATELY)
-    return await outgoing.claim_due(tx, by=tx.context.settings.worker_slot, limit=limit, hold=hold)
+    every = AUTOMATIC_REPLY_EVERY
+    await outgoing.update_repeated(tx, every=every, code=ANSWERED_LATELY, limit=4 * limit)
+    return await outgoing.claim_due(
+        tx, by=tx.context.settings.worker_slot, limit=limit, hold=hold, automatic_every=every
+    )
 
 
 async def release_claims(tx: Transaction) -> int:

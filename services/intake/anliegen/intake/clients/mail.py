@@ -1,13 +1,16 @@
 """Mail out: SMTP."""
 
+import asyncio
 import contextlib
 import time
 from dataclasses import dataclass
 from datetime import datetime
+from email.charset import QP, Charset
+from email.header import Header
 from email.headerregistry import Address
-from email.message import EmailMessage
-from email.policy import SMTP
-from email.utils import format_datetime
+from email.message import Message
+from email.policy import compat32
+from email.utils import format_datetime, formataddr
 from typing import Protocol
 
 import aiosmtplib
@@ -16,10 +19,13 @@ from ..settings import IntakeSettings
 from .trouble import SendingFailed
 
 TIMEOUT_SECONDS = 30.0
-KEPT_OPEN = 8
+CONNECTIONS = 16
+"""Conversations with the mail server at once; more are refused by many."""
 KEPT_SECONDS = 20.0
 """How long a connection is kept for the next mail: servers close what is silent for longer than some minutes."""
 _LASTING = range(500, 600)
+_QUOTED_PRINTABLE = Charset("utf-8")
+_QUOTED_PRINTABLE.body_encoding = QP
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,24 +44,34 @@ class OutgoingMail:
     references: tuple[str, ...] = ()
     automatic: bool = False
 
-    def as_message(self) -> EmailMessage:
-        """The mail as RFC 5322 has it. An automatic one says so (RFC 3834), so that no machine answers it."""
-        message = EmailMessage(policy=SMTP)
-        message["From"] = Address(display_name=self.sender_name, addr_spec=self.sender)
-        message["To"] = Address(addr_spec=self.recipient)
-        message["Subject"] = self.subject
-        message["Date"] = format_datetime(self.sent_at)
-        message["Message-ID"] = self.message_id
-        message["Reply-To"] = Address(display_name=self.sender_name, addr_spec=self.reply_to)
-        if self.in_reply_to:
-            message["In-Reply-To"] = self.in_reply_to
-        if self.references:
-            message["References"] = " ".join(self.references)
-        if self.automatic:
-            message["Auto-Submitted"] = "auto-replied"
-            message["X-Auto-Response-Suppress"] = "All"
-        message.set_content(self.text, cte="quoted-printable")
-        return message
+    def as_bytes(self) -> bytes:
+        """The mail as RFC 5322 has it. An automatic one says so (RFC 3834), so that no machine answers it.
+
+        Raises ValueError for an address that is none, and for a line break in a header.
+        """
+        # The older of the standard library's two classes: it writes the same bytes in a fifth of the time, since it
+        # does not parse what it is given. So addresses are parsed here, and line breaks refused.
+        Address(addr_spec=self.recipient)
+        headers = {
+            "From": formataddr((self.sender_name, self.sender)),
+            "To": self.recipient,
+            "Subject": self.subject if self.subject.isascii() else Header(self.subject, "utf-8", header_name="Subject"),
+            "Date": format_datetime(self.sent_at),
+            "Message-ID": self.message_id,
+            "Reply-To": formataddr((self.sender_name, self.reply_to)),
+            "In-Reply-To": self.in_reply_to,
+            "References": " ".join(self.references),
+            "Auto-Submitted": "auto-replied" if self.automatic else None,
+            "X-Auto-Response-Suppress": "All" if self.automatic else None,
+        }
+        message = Message(compat32.clone(linesep="\r\n"))
+        for name, value in headers.items():
+            if value:
+                if set("\r\n") & set(str(value)):
+                    raise ValueError(f"a line break in {name}")
+                message[name] = value
+        message.set_payload(self.text, _QUOTED_PRINTABLE)
+        return message.as_bytes()
 
 
 class MailSender(Protocol):
@@ -74,19 +90,19 @@ class SmtpSender:
     def __init__(self, settings: IntakeSettings) -> None:
         self._settings = settings
         self._open: list[tuple[aiosmtplib.SMTP, float]] = []
+        self._free = asyncio.Semaphore(CONNECTIONS)
 
     async def send(self, mail: OutgoingMail) -> None:
         """Hand over one mail. Raises SendingFailed."""
         try:
-            message = mail.as_message()
+            message = mail.as_bytes()
         except ValueError as problem:
             raise SendingFailed("address_not_usable", lasting=True) from problem
         try:
-            await self._hand_over(message, mail)
-        except aiosmtplib.SMTPRecipientsRefused as problem:
-            codes = [refused.code for refused in problem.recipients]
-            lasting = all(code in _LASTING for code in codes)
-            raise SendingFailed("recipient_refused", lasting=lasting) from problem
+            async with self._free:
+                await self._hand_over(message, mail)
+        except aiosmtplib.SMTPRecipientRefused as problem:
+            raise SendingFailed("recipient_refused", lasting=problem.code in _LASTING) from problem
         except aiosmtplib.SMTPAuthenticationError as problem:
             raise SendingFailed("mail_server_refuses_us", lasting=False) from problem
         except aiosmtplib.SMTPResponseException as problem:
@@ -94,27 +110,27 @@ class SmtpSender:
         except (aiosmtplib.SMTPException, OSError, TimeoutError) as problem:
             raise SendingFailed("mail_server_unreachable", lasting=False) from problem
 
-    async def _hand_over(self, message: EmailMessage, mail: OutgoingMail) -> None:
-        client = await self._connection()
+    async def _hand_over(self, message: bytes, mail: OutgoingMail) -> None:
+        client = await self._begin(mail, size=len(message))
         try:
-            await client.send_message(message, sender=mail.sender, recipients=[mail.recipient])
+            await client.rcpt(mail.recipient)
+            await client.data(message)
         except BaseException:
             # Whatever went wrong, the conversation may stand anywhere: nobody goes on with it.
             client.close()
             raise
-        if len(self._open) < KEPT_OPEN:
-            self._open.append((client, time.monotonic()))
-        else:
-            client.close()
+        self._open.append((client, time.monotonic()))
 
-    async def _connection(self) -> aiosmtplib.SMTP:
-        """One that was used a moment ago and still answers, else a new one."""
+    async def _begin(self, mail: OutgoingMail, *, size: int) -> aiosmtplib.SMTP:
+        """A conversation in which this mail is begun: one that was used a moment ago and still answers, else a new one.
+
+        A server may have closed it meanwhile. It is noticed before anything is handed over, so that costs no mail.
+        """
         while self._open:
             client, used_at = self._open.pop()
             if time.monotonic() - used_at < KEPT_SECONDS:
-                # A server may have closed it meanwhile. Asked before anything is handed over, that costs nothing.
                 with contextlib.suppress(aiosmtplib.SMTPException, OSError, TimeoutError):
-                    await client.rset()
+                    await _say_mail(client, mail, size=size)
                     return client
             client.close()
         settings = self._settings
@@ -127,9 +143,19 @@ class SmtpSender:
             timeout=TIMEOUT_SECONDS,
         )
         await client.connect()
+        try:
+            await client.ehlo()
+            await _say_mail(client, mail, size=size)
+        except BaseException:
+            client.close()
+            raise
         return client
 
     async def close(self) -> None:
         """Close what is open."""
         while self._open:
             self._open.pop()[0].close()
+
+
+async def _say_mail(client: aiosmtplib.SMTP, mail: OutgoingMail, *, size: int) -> None:
+    await client.mail(mail.sender, options=[f"SIZE={size}"] if client.supports_extension("size") else [])

@@ -76,6 +76,15 @@ class Reply:
     cause: Cause | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """Words that a channel took over, and what it calls them."""
+
+    reply: Reply
+    provider_id: str | None
+    message_id: str | None = None
+
+
 def acknowledgement_id_of(contact_id: UUID) -> UUID:
     """The id of a contact's acknowledgement: one contact, one acknowledgement, however often it comes."""
     return ids.derived("acknowledgement", contact_id)

@@ -10,7 +10,7 @@ from anliegen.events import Channel, Handle, HandleKind, Task
 from anliegen.kit import Transaction
 
 from ..domain.contacts import Earlier
-from ..domain.replies import Cause, Reply, ReplyState, Way
+from ..domain.replies import Cause, Reply, ReplyState, Sent, Way
 
 _COLUMNS = """o.reply_id, o.contact_id, o.journey_id, o.case_id, o.task, o.channel, o.account, o.recipient, o.template,
     o."values", o.language, o.automatic, o.state, o.code, o.attempts, o.created_at, o.sent_at, o.provider_id,
@@ -61,32 +61,44 @@ def _values(tx: Transaction, reply: Reply, due: datetime) -> tuple[object, ...]:
     )
 
 
-async def update_repeated(tx: Transaction, *, every: timedelta, code: str) -> int:
-    """Give up automatic mails to addresses that had one within `every`; tells how many.
+async def update_repeated(tx: Transaction, *, every: timedelta, code: str, limit: int) -> int:
+    """Give up automatic mails to addresses that had one within `every`, `limit` of them at most; tells how many.
 
     Forms of many journeys may name one address at the same moment, and none of them sees the others when it is
     accepted. Here the first one wins: the one that was sent or taken, else the one that was queued first.
     """
     return await tx.execute(
-        """
-        UPDATE outgoing_messages AS mine SET state = 'suppressed', code = $2
-        WHERE state = 'pending' AND automatic AND channel = 'email' AND claimed_until IS NULL AND due <= $1
-          AND EXISTS (SELECT 1 FROM outgoing_messages AS other
-              WHERE other.automatic AND other.recipient = mine.recipient AND other.channel = 'email'
-                AND other.reply_id <> mine.reply_id AND other.state <> 'suppressed'
-                AND other.created_at > mine.created_at - $3::interval
-                AND other.created_at < mine.created_at + $3::interval
-                AND (other.ord < mine.ord OR other.claimed_until IS NOT NULL OR other.state <> 'pending'))
+        f"""
+        UPDATE outgoing_messages SET state = 'suppressed', code = $2
+        FROM (
+            SELECT reply_id, ord FROM outgoing_messages
+            WHERE state = 'pending' AND due <= $1 AND claimed_until IS NULL ORDER BY due LIMIT $4
+        ) AS oldest
+        WHERE outgoing_messages.reply_id = oldest.reply_id AND state = 'pending' AND claimed_until IS NULL
+          AND {_repeated("outgoing_messages", every="$3")}
         """,
-        tx.wall, code, every,
+        tx.wall, code, every, limit,
     )  # fmt: skip
 
 
-async def claim_due(tx: Transaction, *, by: str, limit: int, hold: timedelta) -> list[Reply]:
+def _repeated(mine: str, *, every: str) -> str:
+    """The condition that the row `mine` is an automatic mail whose address had one already, or has one before it."""
+    return f"""{mine}.automatic AND {mine}.channel = 'email' AND EXISTS (SELECT 1 FROM outgoing_messages AS other
+        WHERE other.automatic AND other.recipient = {mine}.recipient AND other.channel = 'email'
+          AND other.reply_id <> {mine}.reply_id AND other.state <> 'suppressed'
+          AND other.created_at > {mine}.created_at - {every}::interval
+          AND other.created_at < {mine}.created_at + {every}::interval
+          AND (other.ord < {mine}.ord OR other.claimed_until IS NOT NULL OR other.state <> 'pending'))"""
+
+
+async def claim_due(
+    tx: Transaction, *, by: str, limit: int, hold: timedelta, automatic_every: timedelta
+) -> list[Reply]:
     """Take what is due, at most one per recipient and only its oldest, so that words arrive in their order.
 
     A claim ends by itself after `hold`: a process that died in between and never comes back leaves nothing behind for
-    ever. `by` is the slot of the worker.
+    ever. `by` is the slot of the worker. An automatic mail to an address that had one within `automatic_every` is never
+    taken, unless it was before: then it may have been sent already, and is sent again as the same.
     """
     rows = await tx.fetch(
         f"""
@@ -95,6 +107,7 @@ async def claim_due(tx: Transaction, *, by: str, limit: int, hold: timedelta) ->
             WHERE state = 'pending' AND due <= $1 AND (claimed_until IS NULL OR claimed_until <= $1)
               AND NOT EXISTS (SELECT 1 FROM outgoing_messages AS other WHERE other.state = 'pending'
                   AND other.channel = mine.channel AND other.recipient = mine.recipient AND other.ord < mine.ord)
+              AND (claimed_until IS NOT NULL OR NOT ({_repeated("mine", every="$5")}))
             ORDER BY due LIMIT $2 FOR UPDATE SKIP LOCKED
         ), claimed AS (
             UPDATE outgoing_messages AS o SET attempts = attempts + 1, claimed_until = $3, claimed_by = $4
@@ -106,7 +119,7 @@ async def claim_due(tx: Transaction, *, by: str, limit: int, hold: timedelta) ->
             AS last_heard_at
         FROM claimed AS o LEFT JOIN contacts AS c ON c.contact_id = o.contact_id
         """,
-        tx.wall, limit, tx.wall + hold, by,
+        tx.wall, limit, tx.wall + hold, by, automatic_every,
     )  # fmt: skip
     return [_reply(row) for row in rows]
 
@@ -144,25 +157,31 @@ async def list_replies(tx: Transaction, *, contact_id: UUID) -> list[Reply]:
     return [_reply(row) for row in rows]
 
 
-async def update_sent(
-    tx: Transaction, *, reply_id: UUID, provider_id: str | None, message_id: str | None, sent_at: datetime
-) -> bool:
+async def update_sent(tx: Transaction, sent: Sent) -> bool:
     """Note that the channel took it over; False where that was noted before."""
-    return await tx.execute(_SENT, reply_id, provider_id, message_id, sent_at) == 1
+    touched = await tx.execute(
+        """
+        UPDATE outgoing_messages SET state = 'sent', provider_id = $2, message_id = coalesce($3, message_id),
+            sent_at = $4, claimed_until = NULL, code = NULL
+        WHERE reply_id = $1 AND state = 'pending'
+        """,
+        sent.reply.reply_id, sent.provider_id, sent.message_id, tx.now,
+    )  # fmt: skip
+    return touched == 1
 
 
-def add_sent(
-    tx: Transaction, *, reply_id: UUID, provider_id: str | None, message_id: str | None, sent_at: datetime
-) -> None:
-    """Have it noted, with the announcements, that the channel took it over."""
-    tx.write(_SENT, reply_id, provider_id, message_id, sent_at)
-
-
-_SENT = """
-    UPDATE outgoing_messages SET state = 'sent', provider_id = $2, message_id = coalesce($3, message_id),
-        sent_at = $4, claimed_until = NULL, code = NULL
-    WHERE reply_id = $1 AND state = 'pending'
-"""
+def add_sent(tx: Transaction, sent: Sequence[Sent]) -> None:
+    """Have it noted, with the announcements, that the channel took these over."""
+    tx.write(
+        """
+        UPDATE outgoing_messages AS mine SET state = 'sent', provider_id = s.provider_id, sent_at = $4,
+            message_id = coalesce(s.message_id, mine.message_id), claimed_until = NULL, code = NULL
+        FROM unnest($1::uuid[], $2::text[], $3::text[]) AS s (reply_id, provider_id, message_id)
+        WHERE mine.reply_id = s.reply_id AND state = 'pending'
+        """,
+        [each.reply.reply_id for each in sent], [each.provider_id for each in sent],
+        [each.message_id for each in sent], tx.now,
+    )  # fmt: skip
 
 
 async def update_retry(tx: Transaction, *, reply_id: UUID, code: str, due: datetime) -> None:
