@@ -11,7 +11,7 @@ from anliegen.events import Channel, Handle, HandleKind
 from anliegen.intake.domain.contacts import ContactNotFound
 from anliegen.intake.domain.identity import journey_id_of
 from anliegen.intake.domain.replies import Reply, Sent, Way
-from anliegen.intake.store import contacts, outgoing, vault
+from anliegen.intake.store import claims, contacts, outgoing, vault
 from anliegen.intake.store.vault import VaultEntryNotFound
 from anliegen.intake.sweeper import sweep
 from anliegen.kit import Context, Transaction
@@ -56,12 +56,12 @@ async def test_a_recipient_gets_words_in_their_order(tx: Transaction) -> None:
     for one in (first, second, other):
         assert await outgoing.insert_reply(tx, one, due=tx.wall)
     assert not await outgoing.insert_reply(tx, first, due=tx.wall)
-    claimed = await outgoing.claim_due(tx, by="0", limit=10, hold=timedelta(minutes=1), automatic_every=DAY)
+    claimed = await claims.claim_due(tx, by="0", limit=10, hold=timedelta(minutes=1), automatic_every=DAY)
     assert {one.reply_id for one in claimed} == {first.reply_id, other.reply_id}
-    assert await outgoing.claim_due(tx, by="0", limit=10, hold=timedelta(minutes=1), automatic_every=DAY) == []
+    assert await claims.claim_due(tx, by="0", limit=10, hold=timedelta(minutes=1), automatic_every=DAY) == []
     assert await outgoing.update_sent(tx, Sent(first, provider_id="p"))
     assert not await outgoing.update_sent(tx, Sent(first, provider_id="q"))
-    [next_one] = await outgoing.claim_due(tx, by="0", limit=10, hold=timedelta(minutes=1), automatic_every=DAY)
+    [next_one] = await claims.claim_due(tx, by="0", limit=10, hold=timedelta(minutes=1), automatic_every=DAY)
     assert next_one.reply_id == second.reply_id
 
 
@@ -70,10 +70,10 @@ async def test_a_claim_ends_by_itself(begin: Any, clock: Any) -> None:
     async with begin() as tx:
         await outgoing.insert_reply(tx, one, due=tx.wall)
     async with begin() as tx:
-        assert len(await outgoing.claim_due(tx, by="0", limit=1, hold=timedelta(minutes=1), automatic_every=DAY)) == 1
+        assert len(await claims.claim_due(tx, by="0", limit=1, hold=timedelta(minutes=1), automatic_every=DAY)) == 1
     clock.advance(timedelta(minutes=1))
     async with begin() as tx:
-        [again] = await outgoing.claim_due(tx, by="0", limit=1, hold=timedelta(minutes=1), automatic_every=DAY)
+        [again] = await claims.claim_due(tx, by="0", limit=1, hold=timedelta(minutes=1), automatic_every=DAY)
     assert again.attempts == 2
 
 

@@ -151,12 +151,12 @@ class Relay:
         so a failure never lets a later event overtake an earlier one.
         """
         horizon = Horizon()
-        breath = backoff.Breath(few=BATCH // 5)
         rows: list[Row] = []
         flying: tuple[list[Row], list[asyncio.Future[object]]] | None = None
         try:
             while True:
-                await breath.draw(len(rows))
+                if len(rows) < BATCH:
+                    await backoff.breathe(len(rows))
                 self._woken.clear()
                 rows = await self._fetch(horizon, flying[0] if flying else ())
                 if flying is not None:

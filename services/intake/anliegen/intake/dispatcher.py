@@ -29,9 +29,10 @@ from .store import media
 
 log = structlog.get_logger(__name__)
 
-AT_ONCE = 48
+AT_ONCE = 96
 HOLD = timedelta(minutes=3)
-"""A claim's time: longer than any channel may take."""
+HANDED_OVER_WITHIN = 150.0
+"""Seconds that a channel may take, the wait for a free conversation included; well within the claim's time, HOLD."""
 NOTED_WITHIN = 30.0
 """Seconds for which it is tried to note what was sent; well within the claim's time."""
 STOP_SECONDS = 12.0
@@ -54,7 +55,6 @@ async def run(context: Context) -> None:
         async with begin(context) as tx:
             # Its own slot's alone: what another worker has taken is on its way.
             await speak.release_claims(tx)
-        breath = backoff.Breath(few=AT_ONCE)
         while not listening.is_closed():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(wake.wait(), LOOK_EVERY)
@@ -63,7 +63,7 @@ async def run(context: Context) -> None:
             for pause in LOOK_AGAIN if hinted else (0.0,):
                 await asyncio.sleep(pause)
                 if sent := await dispatch_due(context):
-                    await breath.draw(sent)
+                    await backoff.breathe(sent)
                     break
     raise ConnectionError(f"the database went away, or did not answer within {ACQUIRE_SECONDS} s")
 
@@ -119,7 +119,7 @@ async def _dispatch(context: Context, replies: Sequence[Reply]) -> None:
 
 async def _hand_over(context: Context, reply: Reply) -> Sent | None:
     try:
-        sent = await hand_over(context, reply)
+        sent = await _hand_over_in_time(context, reply)
     except SendingFailed as trouble:
         log.warning(
             "reply_not_sent", reply_id=str(reply.reply_id), channel=reply.way.channel.value, code=trouble.code,
@@ -131,6 +131,14 @@ async def _hand_over(context: Context, reply: Reply) -> Sent | None:
         return None
     metrics.webhook_attempts.labels(context.service.name, "sent").inc()
     return sent
+
+
+async def _hand_over_in_time(context: Context, reply: Reply) -> Sent:
+    try:
+        async with asyncio.timeout(HANDED_OVER_WITHIN):
+            return await hand_over(context, reply)
+    except TimeoutError as problem:
+        raise SendingFailed("channel_too_slow", lasting=False) from problem
 
 
 async def _note_sent(context: Context, sent: Sequence[Sent]) -> None:

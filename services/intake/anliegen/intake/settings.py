@@ -34,6 +34,8 @@ class IntakeSettings(Settings):
     smtp_username: str = ""
     smtp_password: SecretStr = SecretStr("")
     smtp_starttls: bool = False
+    smtp_connections: int = Field(default=32, ge=1, le=200)
+    """Conversations with the mail server at once: some providers take few, Postfix takes 50 of one client."""
     """Refuse to send where the server does not offer encryption."""
     mail_from: str = "service@anliegen.example"
     """The address that replies are sent from where the account has none of its own."""

@@ -52,6 +52,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         self._draining = False
         self._failure: Exception | None = None
         self._cluster_id = ""
+        self._lag = 0
         self._uncommitted: dict[TopicPartition, int] = {}
         self._committing: asyncio.Task[None] | None = None
         self._pace = Pace(most=BATCH)
@@ -94,9 +95,10 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
             await asyncio.wait_for(self._kafka.stop(), timeout=5)
 
     async def _loop(self) -> None:
-        attempt, breath, taken = 0, backoff.Breath(few=BATCH // 5), 0
+        attempt, taken = 0, 0
         while True:
-            await breath.draw(taken)
+            if self._lag < BATCH // 5:
+                await backoff.breathe(taken)
             polled = await self._poll()
             taken = sum(map(len, polled.values()))
             if self._draining:
@@ -206,15 +208,15 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
             log.info("kafka_commit_failed", group=self.group, error=type(problem).__name__)
 
     def _measure(self, *, progress: bool) -> None:
-        lag, now = 0, time.time()
+        self._lag, now = 0, time.time()
         for place, following in self._next.items():
             behind = max(0, (self._kafka.highwater(TopicPartition(*place)) or following) - following)
-            lag += behind
+            self._lag += behind
             labels = (self.group, place.topic, str(place.part))
             metrics.consumer_lag_records.labels(*labels).set(behind)
             # The next record is not known before it is fetched; the last one taken is a little older, never younger.
             metrics.consumer_lag_seconds.labels(*labels).set(now - self._seen.get(place, now) if behind else 0.0)
-        self.context.health.polled(lag=lag, progress=progress)
+        self.context.health.polled(lag=self._lag, progress=progress)
         metrics.consumer_last_poll.labels(self.group).set(now)
 
     # Rebalances -------------------------------------------------------------------------------------------------------

@@ -100,7 +100,7 @@ class World:
         self.clock = FixedClock(MONDAY)
         self.homes: dict[str, Home] = {}
         self.stage: Stage
-        self._before = failpoints.reach, retry.is_passing, relay.BATCH, backoff.Breath.MOST_SECONDS
+        self._before = failpoints.reach, retry.is_passing, relay.BATCH, backoff.BREATH_MOST
         self._logging = structlog.get_config()
 
     def run(self, work: Any) -> Any:
@@ -110,13 +110,13 @@ class World:
     def __enter__(self) -> "World":
         self.run(self._start())
         failpoints.reach, retry.is_passing = self._reach_on_stage, self._is_passing
-        relay.BATCH, backoff.Breath.MOST_SECONDS = RELAY_BATCH, 0.0
+        relay.BATCH, backoff.BREATH_MOST = RELAY_BATCH, 0.0
         # Thousands of failures are meant to happen; to tell of each takes longer than all the rest.
         structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
         return self
 
     def __exit__(self, *_: object) -> None:
-        failpoints.reach, retry.is_passing, relay.BATCH, backoff.Breath.MOST_SECONDS = self._before
+        failpoints.reach, retry.is_passing, relay.BATCH, backoff.BREATH_MOST = self._before
         structlog.configure(**self._logging)
         self.run(self.end_play())
         self.run(self._open.aclose())

@@ -19,8 +19,8 @@ from ..domain.replies import (
     way_to,
 )
 from ..resources import resources_of
+from ..store import claims, outgoing
 from ..store import contacts as contact_store
-from ..store import outgoing
 from .fail import announce_failure, cause_of, fail_reply
 
 STATUS_FAILED = "failed"
@@ -118,10 +118,8 @@ async def retry_or_give_up(tx: Transaction, reply: Reply, *, code: str, lasting:
 async def claim_replies(tx: Transaction, *, limit: int, hold: timedelta) -> list[Reply]:
     """Take words that are due, but no second automatic mail to an address within a day."""
     every = AUTOMATIC_REPLY_EVERY
-    await outgoing.update_repeated(tx, every=every, code=ANSWERED_LATELY, limit=4 * limit)
-    return await outgoing.claim_due(
-        tx, by=tx.context.settings.worker_slot, limit=limit, hold=hold, automatic_every=every
-    )
+    await claims.update_repeated(tx, every=every, code=ANSWERED_LATELY, limit=4 * limit)
+    return await claims.claim_due(tx, by=tx.context.settings.worker_slot, limit=limit, hold=hold, automatic_every=every)
 
 
 async def release_claims(tx: Transaction) -> int:
@@ -129,7 +127,7 @@ async def release_claims(tx: Transaction) -> int:
 
     They may have been handed over already: then they are again, recognisable as the same.
     """
-    return await outgoing.update_claims_ended(tx, by=tx.context.settings.worker_slot)
+    return await claims.update_claims_ended(tx, by=tx.context.settings.worker_slot)
 
 
 async def keep_status(tx: Transaction, *, provider_id: str, status: str, code: str | None) -> None:

@@ -19,8 +19,6 @@ from ..settings import IntakeSettings
 from .trouble import SendingFailed
 
 TIMEOUT_SECONDS = 30.0
-CONNECTIONS = 16
-"""Conversations with the mail server at once; more are refused by many."""
 KEPT_SECONDS = 20.0
 """How long a connection is kept for the next mail: servers close what is silent for longer than some minutes."""
 _LASTING = range(500, 600)
@@ -52,7 +50,7 @@ class OutgoingMail:
         # The older of the standard library's two classes: it writes the same bytes in a fifth of the time, since it
         # does not parse what it is given. So addresses are parsed here, and line breaks refused.
         Address(addr_spec=self.recipient)
-        headers = {
+        headers: dict[str, str | Header | None] = {
             "From": formataddr((self.sender_name, self.sender)),
             "To": self.recipient,
             "Subject": self.subject if self.subject.isascii() else Header(self.subject, "utf-8", header_name="Subject"),
@@ -69,7 +67,7 @@ class OutgoingMail:
             if value:
                 if set("\r\n") & set(str(value)):
                     raise ValueError(f"a line break in {name}")
-                message[name] = value
+                message[name] = value  # type: ignore[assignment]  # a Header is what this class expects, too
         message.set_payload(self.text, _QUOTED_PRINTABLE)
         return message.as_bytes()
 
@@ -90,7 +88,7 @@ class SmtpSender:
     def __init__(self, settings: IntakeSettings) -> None:
         self._settings = settings
         self._open: list[tuple[aiosmtplib.SMTP, float]] = []
-        self._free = asyncio.Semaphore(CONNECTIONS)
+        self._free = asyncio.Semaphore(settings.smtp_connections)
 
     async def send(self, mail: OutgoingMail) -> None:
         """Hand over one mail. Raises SendingFailed."""

@@ -11,6 +11,8 @@ from .trouble import SendingFailed
 
 LONGEST_TEXT = 4096
 TIMEOUT_SECONDS = 20.0
+CONNECTIONS = 16
+"""Requests at once: the provider takes 80 messages a second of one number."""
 LARGEST_MEDIA = 100_000_000
 _WINDOW_CLOSED = 131047
 _PASSING = frozenset({1, 2, 4, 80007, 130429, 131000, 131016, 131048, 131056, 133004})
@@ -53,6 +55,7 @@ class GraphSender:
         self._client = httpx.AsyncClient(
             headers={"Authorization": f"Bearer {settings.whatsapp_access_token.get_secret_value()}"},
             timeout=TIMEOUT_SECONDS,
+            limits=httpx.Limits(max_connections=CONNECTIONS),
             follow_redirects=False,
             transport=transport,
         )
