@@ -20,7 +20,7 @@ from prometheus_client import REGISTRY
 
 from anliegen.events import ContactReceived
 from anliegen.events.builders import build
-from anliegen.kit import begin
+from anliegen.kit import begin, collector
 from anliegen.kit.consumer import loop
 from anliegen.kit.relay import Relay
 from anliegen.kit.service import open_context
@@ -126,6 +126,7 @@ async def writer(rate: float, seconds: float, meter: Meter) -> Written:
 async def _main(chosen: argparse.Namespace) -> None:
     service = toy.toy_service()
     start_telemetry([service], part="work")
+    collector.settle()
     if chosen.part == "worker":
         await work([toy.toy_service(announces=False)])
         return

@@ -13,7 +13,7 @@ from fastapi import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from anliegen.events import ContactReceived, CustomerLearnt, Handle, QuestionOpened
-from anliegen.kit import Delivery, Handlers, Service, Settings, Transaction, ids
+from anliegen.kit import Delivery, Handlers, Service, Settings, Transaction, collector, ids
 from anliegen.kit.http import APIRouter, Tx, idempotent_optional, public
 from anliegen.kit.http.app import create_app
 from anliegen.kit.http.server import server_for
@@ -118,6 +118,7 @@ def toy_service(*, many: bool = False, announces: bool = True) -> Service:
 
 async def _serve(port: int) -> None:
     service = toy_service()
+    collector.settle()
     settings = load(Settings, service.package)
     start_telemetry([service], part="http", settings=settings)
     # A limit like every public route's, so high that it never holds; it is counted all the same.

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 
@@ -12,8 +11,6 @@ if TYPE_CHECKING:
     from .service import Service
 
 COMMANDS = "anliegen.commands"
-COLLECT_AFTER = 10_000
-"""Objects more than before after which the youngest are searched for cycles; Python's own 700 is one request."""
 
 _services = click.argument("names", nargs=-1, metavar="[SERVICE]…")
 _all = click.option("--all", "everything", is_flag=True, help="Every installed service.")
@@ -40,6 +37,7 @@ def main() -> None:
 
 
 def _chosen(names: tuple[str, ...], everything: bool) -> "list[Service]":
+    from . import collector
     from .service import UnknownService, all_services, load_service
 
     if everything == bool(names):
@@ -49,10 +47,7 @@ def _chosen(names: tuple[str, ...], everything: bool) -> "list[Service]":
         if name not in known:
             raise click.UsageError(f"{UnknownService.__doc__} Asked for {name!r}, installed: {', '.join(known)}.")
     loaded = [load_service(name) for name in (known if everything else names)]
-    # What is loaded by now stays until the end: the collector of cycles need not look at it again and again.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(COLLECT_AFTER)
+    collector.settle()
     return loaded
 
 
