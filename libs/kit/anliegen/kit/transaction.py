@@ -2,13 +2,13 @@
 
 import asyncio
 import contextlib
-import json
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 import asyncpg
+from pydantic_core import to_json
 
 from anliegen.events import Envelope, Event, codec, registry
 from anliegen.events.registry import dataschema_of
@@ -192,7 +192,7 @@ class Transaction:
                 topic=registry.topic_of(type(version)),
                 key=event.key,
                 type=version.event_type,
-                headers=json.dumps(headers),
+                headers=to_json(headers).decode(),
                 payload=codec.encode(version),
             )
             self.outgoing.append((version, row))

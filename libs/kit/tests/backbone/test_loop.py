@@ -184,3 +184,31 @@ async def test_batch_that_failed_slowly_is_tried_again_in_smaller_ones(consumer,
     monkeypatch.setattr(loop.time, "monotonic", lambda: now[0])
     assert not await consumer._finish(polled(datetime.now(UTC)), insist=False)
     assert consumer._pace.size == Pace.FEWEST
+
+
+@pytest.mark.parametrize(("waiting", "rests"), [(0, True), (99, True), (100, False)])
+async def test_a_consumer_rests_after_a_round_unless_it_knows_that_a_lot_waits(
+    consumer, monkeypatch, waiting: int, rests: bool
+) -> None:
+    rounds: list[int] = []
+
+    async def breathe(count: int) -> None:
+        rounds.append(count)
+
+    async def take(*_, **__):
+        return None
+
+    async def poll():
+        if polls:
+            raise EndOfTest
+        polls.append(1)
+        return polled(datetime.now(UTC))
+
+    polls: list[int] = []
+    monkeypatch.setattr(Kafka, "highwater", lambda *_: 1 + waiting)
+    monkeypatch.setattr("anliegen.kit.backoff.breathe", breathe)
+    monkeypatch.setattr(loop, "take", take)
+    monkeypatch.setattr(consumer, "_poll", poll)
+    with pytest.raises(EndOfTest):
+        await consumer._loop()
+    assert rounds == ([0, 1] if rests else [0])
