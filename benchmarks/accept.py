@@ -1,5 +1,7 @@
 """Accepting over HTTP: state and outbox in one transaction, durable before the answer."""
 
+import asyncio
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from uuid import uuid4
@@ -7,7 +9,7 @@ from uuid import uuid4
 from anliegen.kit.service import load_service
 
 from . import toy
-from .children import serving
+from .children import running, serving
 from .cpu import Meter
 from .load import Answers, Load, run_load
 from .peer import CONNECTIONS as PEER_CONNECTIONS
@@ -51,6 +53,9 @@ PAYLOAD = (
 )
 JSON = {"Content-Type": "application/json", "X-Forwarded-For": "@@"}
 CONTACTS = "/intake/v1/contacts"
+BESIDE_PEER = "accept, intake, new senders, 2 processes"
+START_SECONDS = 5.0
+"""Until the second process of two at one port listens, too."""
 
 
 def one_statement() -> str:
@@ -77,7 +82,7 @@ async def measure(servers: Servers, plan: Plan) -> AsyncIterator[Result]:
         yield peer
         for result in others:
             yield result
-        ours = rates[f"accept, intake, new senders, {PEER_CONNECTIONS} connections"]
+        ours = rates[f"{BESIDE_PEER}, {PEER_CONNECTIONS} connections"]
         yield Result("accept, intake against django-helpdesk", ours, "requests/s", peer.value, peer.name)
 
 
@@ -90,7 +95,7 @@ async def _toy_writes(servers: Servers, plan: Plan) -> AsyncIterator[Result]:
                 servers, toy.NAME, one_statement(), connections=connections, seconds=plan.seconds / 2
             )
             load = Load(port, toy.PATH, [NOTE_BODY], JSON, connections, plan.seconds, plan.warm_up, first=first)
-            for result in await _one(f"accept, typed write, {connections} connections", load, servers, pid, bound,
+            for result in await _one(f"accept, typed write, {connections} connections", load, servers, [pid], bound,
                                      "pgbench, the same in one statement"):  # fmt: skip
                 yield result
             first += 1_000_000
@@ -110,20 +115,32 @@ async def _intake(servers: Servers, plan: Plan) -> AsyncIterator[Result]:
             load = Load(port, CONTACTS, contact_bodies(uuid4().hex[:6]), JSON, connections, plan.seconds, plan.warm_up,
                         first=first)  # fmt: skip
             name = f"{connections} connections"
-            for result in await _one(f"accept, intake, new senders, {name}", load, servers, pid, bound, bound_name):
+            for result in await _one(f"accept, intake, new senders, {name}", load, servers, [pid], bound, bound_name):
                 yield result
             first += 1_000_000
             if connections in {PEER_CONNECTIONS, *plan.connections[:1]}:
                 load = replace(load, first=first, repeat=1_000)
-                for result in await _one(f"accept, intake, known senders, {name}", load, servers, pid):
+                for result in await _one(f"accept, intake, known senders, {name}", load, servers, [pid]):
                     yield result
                 first += 1_000_000
+    # The peer has two processes at one port, too.
+    serve = ("-m", "anliegen.kit.cli", "serve", "intake", "--share-port")
+    async with (
+        serving(*serve, environment=environment) as (pid, port),
+        running([sys.executable, *serve, f"--port={port}"], environment=environment) as second,
+    ):
+        await asyncio.sleep(START_SECONDS)
+        load = Load(port, CONTACTS, contact_bodies(uuid4().hex[:6]), JSON, PEER_CONNECTIONS, plan.seconds, plan.warm_up,
+                    first=first)  # fmt: skip
+        for result in await _one(f"{BESIDE_PEER}, {PEER_CONNECTIONS} connections", load, servers, [pid, second]):
+            yield result
 
 
 async def _one(
-    name: str, load: Load, servers: Servers, pid: int, bound: float | None = None, bound_name: str | None = None
+    name: str, load: Load, servers: Servers, pids: list[int], bound: float | None = None, bound_name: str | None = None
 ) -> list[Result]:
-    meter = Meter({"service": pid, "postgres": servers.postgres_pid})
+    services = {f"service {number}": pid for number, pid in enumerate(pids)}
+    meter = Meter({**services, "postgres": servers.postgres_pid})
     answers = await run_load(load)
     used = meter.read()
     _check(name, answers)
@@ -132,7 +149,7 @@ async def _one(
         Result(name, answers.rate, "requests/s", bound, bound_name if bound else None),
         Result(f"{name}: p50", answers.p50 * 1000, "ms"),
         Result(f"{name}: p99", answers.p99 * 1000, "ms"),
-        Result(f"{name}: service's CPU", used["service"] / total * 1000, "ms/request"),
+        Result(f"{name}: service's CPU", sum(used[each] for each in services) / total * 1000, "ms/request"),
         Result(f"{name}: PostgreSQL's CPU", used["postgres"] / total * 1000, "ms/request"),
         Result(f"{name}: load generator's CPU, left out", answers.cpu / total * 1000, "ms/request"),
     ]

@@ -65,11 +65,12 @@ def services() -> None:
 @_all
 @click.option("--host", default="127.0.0.1", show_default=True, help="0.0.0.0 in a container.")
 @click.option("--port", default=8400, show_default=True, type=int)
-def serve(names: tuple[str, ...], everything: bool, host: str, port: int) -> None:
+@click.option("--share-port", is_flag=True, help="Several processes at one port, to use more cores than one.")
+def serve(names: tuple[str, ...], everything: bool, host: str, port: int, share_port: bool) -> None:
     """Serve the HTTP interface of one service, or of several in one process."""
     from .http.server import serve_services
 
-    serve_services(_chosen(names, everything), host=host, port=port)
+    serve_services(_chosen(names, everything), host=host, port=port, share_port=share_port)
 
 
 @main.command()

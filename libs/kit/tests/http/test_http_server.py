@@ -13,7 +13,7 @@ import time
 import httpx
 import pytest
 
-from anliegen.kit.http.server import Server, server_for
+from anliegen.kit.http.server import Server, server_for, shared_listener
 from anliegen.kit.http.streams import StreamEvent
 from anliegen.kit.testing.clients import token
 
@@ -47,6 +47,24 @@ async def server(app, context):
 async def caller(server):
     async with httpx.AsyncClient(base_url=server.address, headers=TOKEN, timeout=10) as client:
         yield client
+
+
+async def test_several_servers_share_one_port(app, context):
+    port = free_port()
+    servers = [
+        server_for(app, [app.state.doors], host="127.0.0.1", port=port, settings=context.settings) for _ in range(2)
+    ]
+    running = [asyncio.create_task(each.serve(sockets=[shared_listener("127.0.0.1", port)])) for each in servers]
+    while not all(each.started for each in servers):
+        await asyncio.sleep(0.01)
+    for _ in range(40):
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+            assert (await client.get("/livez")).status_code == 200
+    assert all(each.server_state.total_requests for each in servers)
+    for each in servers:
+        each.should_exit = True
+    async with asyncio.timeout(10):
+        await asyncio.gather(*running)
 
 
 async def pieces(count: int, size: int = 100_000):

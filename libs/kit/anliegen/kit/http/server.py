@@ -7,6 +7,7 @@ new connections, streams end with a hint to come back → what is being answered
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import Sequence
 from types import FrameType
 from typing import Any
@@ -153,7 +154,16 @@ def server_for(app: Any, doors: "Sequence[Doors] | Gateway", *, host: str, port:
     return parting.server
 
 
-def serve_services(services: Sequence[Service], *, host: str, port: int) -> None:
+def shared_listener(host: str, port: int) -> socket.socket:
+    """A socket at a port where this user's other processes listen, too: Linux gives each a part of the connections."""
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    listener.bind((host, port))
+    return listener
+
+
+def serve_services(services: Sequence[Service], *, host: str, port: int, share_port: bool = False) -> None:
     """Serve one service alone, or several behind the gateway, until the process is told to end."""
     import uvloop
 
@@ -168,7 +178,7 @@ def serve_services(services: Sequence[Service], *, host: str, port: int) -> None
             gateway = create_gateway(services, settings=settings)
             server = server_for(gateway, gateway, host=host, port=port, settings=settings)
         try:
-            await server.serve()
+            await server.serve(sockets=[shared_listener(host, port)] if share_port else None)
         finally:
             traces.tracing.close()
 
