@@ -157,9 +157,16 @@ class _Connection(asyncio.Protocol):
             return
         pause = self.generator.wait(now)
         if pause > 0:
-            self.loop.call_later(pause, self._send)
+            self.loop.call_later(pause, self._send_unless_done)
         else:
             self._send()
+
+    def _send_unless_done(self) -> None:
+        # While this one waited for its turn, others may have sent what was left.
+        if self.generator.goes_on(time.monotonic()):
+            self._send()
+        else:
+            self._finish()
 
     def _send(self) -> None:
         self.received, self.waiting, self.sent_at = b"", True, time.monotonic()

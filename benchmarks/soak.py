@@ -29,15 +29,15 @@ async def measure(world: World, *, seconds: float, rate: float, samples_to: Path
     samples: list[dict[str, float]] = []
     behind = 0
     while not sending.done():
-        found = {name: memory(pid) / 1e6 for name, pid in world.pids().items()}
-        samples.append({"seconds": time.monotonic() - began, **found})
+        found = {name: round(memory(pid) / 1e6, 2) for name, pid in world.pids().items()}
+        samples.append({"seconds": round(time.monotonic() - began, 1), **found})
+        if samples_to is not None:
+            # As they come: what breaks after an hour must not take the hour with it.
+            await asyncio.to_thread(samples_to.write_text, json.dumps(samples) + "\n")
         behind = max(behind, *(await world.lags()).values())
         await asyncio.wait({sending}, timeout=EVERY)
     answers = await sending
     await world.settle()
-    if samples_to is not None:
-        rounded = [{name: round(value, 2) for name, value in one.items()} for one in samples]
-        await asyncio.to_thread(samples_to.write_text, json.dumps(rounded) + "\n")
     yield Result(f"soak of {seconds / 60:g} min: contacts accepted", answers.answered / answers.seconds, "contacts/s")
     yield Result("soak: most records that a service was behind", behind, "records")
     judged = [one for one in samples if one["seconds"] >= (1 - COUNTED) * seconds] or samples

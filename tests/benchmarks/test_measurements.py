@@ -1,5 +1,7 @@
 """The instrument works from end to end. Sizes are tiny, and no figure is judged: speed is no matter of tests."""
 
+import asyncio
+import contextlib
 import json
 import subprocess
 import sys
@@ -9,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.floors import FLOORS, Floor, reaches_floor
+from benchmarks.load import Load, run_load
 from benchmarks.plot import write_plot
 from benchmarks.results import Result, percentile, read_results, write_results
 from benchmarks.table import line
@@ -49,6 +52,24 @@ def test_the_whole_stack_is_measured_until_every_effect_is_there(tmp_path: Path)
     said = bench(tmp_path, "pipeline,rest")
     for figure in ("pipeline, contacts with all their effects", "CPU of worker-triage", "at rest: memory of kafka"):
         assert figure in said
+
+
+async def test_a_steady_load_sends_as_many_as_it_was_told_and_none_twice() -> None:
+    bodies: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError):
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                bodies.append(await reader.readexactly(int(head.lower().split(b"content-length: ")[1].split(b"\r")[0])))
+                writer.write(b"HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\n\r\n{}")
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        answers = await run_load(Load(port, "/", ['{"n": "@@@@@@@@@@"}'], connections=16, count=100, rate=400.0))
+    assert answers.answered == len(bodies) == len(set(bodies)) == 100
+    assert answers.rate < 500
 
 
 def test_results_are_lists_of_six_fields(tmp_path: Path) -> None:
