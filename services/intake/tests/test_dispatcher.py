@@ -162,22 +162,36 @@ async def test_many_mails_that_were_taken_are_noted_together(
     assert len(noted) < 6
 
 
-async def test_trouble_with_one_breaks_no_other_off(
-    client: TestClient, context: Context, mailbox: Any, published: Published, monkeypatch: Any
+async def test_a_fault_of_ours_with_one_holds_up_no_other_and_is_given_up_at_last(
+    client: TestClient, context: Context, mailbox: Any, published: Published, clock: Any, monkeypatch: Any
 ) -> None:
     await bring_mailed(client, 3)
-    hand_over, failing = dispatcher.hand_over, [LookupError("a fault of ours")]
+    hand_over = dispatcher.hand_over
 
-    async def hand_over_or_fail(*given: Any) -> Any:
-        if failing:
-            raise failing.pop()
+    async def hand_over_or_fail(context: Context, reply: Any) -> Any:
+        if reply.way.recipient == "anna0@post.example":
+            raise LookupError("a fault of ours")
         await asyncio.sleep(0.1)
-        return await hand_over(*given)
+        return await hand_over(context, reply)
 
     monkeypatch.setattr(dispatcher, "hand_over", hand_over_or_fail)
-    with pytest.raises(LookupError):
+    for _ in range(12):
         await dispatcher.dispatch_due(context)
+        clock.advance(timedelta(minutes=31))
     assert len(mailbox.mails) == len(await published(ReplySent)) == 2
+    [failed] = await published(ReplyFailed)
+    assert (failed.code, failed.attempts) == ("unexpected", 8)
+
+
+async def test_a_form_with_an_address_made_to_break_us_stops_nobodys_mail(
+    client: TestClient, context: Context, mailbox: Any, published: Published
+) -> None:
+    for address in ("anna@=?foo?q?x?=", "=?utf-8?q?=40?=@q", "bert@post.example"):
+        sender = {"kind": "email", "value": address}
+        await client.anonymous.post("/intake/v1/contacts", json={**MAILED, "sender": sender})
+    await dispatcher.dispatch_due(context)
+    assert [mail["To"] for mail in mailbox.mails] == ["bert@post.example"]
+    assert {failed.code for failed in await published(ReplyFailed)} <= {"address_not_usable"}
 
 
 async def test_a_worker_that_is_told_to_stop_finishes_what_a_channel_is_taking_over(

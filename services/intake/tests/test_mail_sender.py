@@ -1,6 +1,7 @@
 """Mails go out over connections that are kept for the next one, and a connection that broke costs no mail."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any, cast
 
 import aiosmtplib
@@ -87,3 +88,37 @@ async def test_a_connection_that_was_kept_too_long_is_not_used(
     monkeypatch.setattr("anliegen.intake.clients.mail.KEPT_SECONDS", 0.0)
     await sender.send(mail(clock, 1))
     assert len(ids(mailbox)) == len(connected) == 2
+
+
+@pytest.mark.parametrize(
+    "recipient",
+    [
+        "anna@=?foo?q?x?=",
+        "=?utf-8?q?=40?=@q",
+        "@post.example",
+        "anna@",
+        "",
+        "anna@[",
+        "anna@post..example",
+        "änna@post.example",
+        "anna@zürich.example",
+        "anna@post.example\r\nBcc: bert@post.example",
+        "anna@post.example, bert@post.example",
+        "anna@post.example\n",
+    ],
+)
+async def test_an_address_that_no_mail_can_go_to_is_refused_for_good(
+    sender: SmtpSender, mailbox: Any, clock: FixedClock, recipient: str
+) -> None:
+    with pytest.raises(SendingFailed) as refused:
+        await sender.send(mail(clock, 0, recipient))
+    assert (refused.value.code, refused.value.lasting) == ("address_not_usable", True)
+    assert mailbox.mails == []
+
+
+@pytest.mark.parametrize("sign", ["\n", "\r", "\v", "\f", "\x1c", "\x1d", "\x1e", "\x85", "\u2028"])
+def test_nothing_that_breaks_a_line_stands_in_a_header(clock: FixedClock, sign: str) -> None:
+    # The library takes all of these for the end of a line, and writes what follows as a line of its own.
+    for text in (f"Hallo{sign}Bcc bert@post.example", f"Hallo{sign}"):
+        with pytest.raises(ValueError, match="a line break in Subject"):
+            replace(mail(clock, 0), subject=text).as_bytes()

@@ -139,6 +139,12 @@ async def _hand_over_in_time(context: Context, reply: Reply) -> Sent:
             return await hand_over(context, reply)
     except TimeoutError as problem:
         raise SendingFailed("channel_too_slow", lasting=False) from problem
+    except SendingFailed:
+        raise
+    except Exception as problem:
+        # A fault of ours: tried again and given up like a channel's, or these words would stop everybody else's.
+        log.exception("reply_broke", reply_id=str(reply.reply_id), channel=reply.way.channel.value)
+        raise SendingFailed("unexpected", lasting=False) from problem
 
 
 async def _note_sent(context: Context, sent: Sequence[Sent]) -> None:
