@@ -47,7 +47,7 @@ def test_many_callers_do_not_fill_the_memory():
     limiter = Limiter(most_callers=100)
     for number in range(10_000):
         limiter.hit("2/minute", route="r", caller=str(number))
-    assert len(limiter._windows) == 100
+    assert [len(callers) for callers in limiter._hits.values()] == [100]
 
 
 @pytest.mark.parametrize(
@@ -68,3 +68,15 @@ async def test_a_hit_is_cheap():
     for _ in range(10_000):
         limiter.hit("1000000/hour", route="r", caller="c")
     assert asyncio.get_running_loop().time() - started < 1.0
+
+
+def test_callers_whose_last_request_is_out_of_the_window_are_forgotten() -> None:
+    now = [0.0]
+    limiter = Limiter(clock=lambda: now[0])
+    for number in range(5_000):
+        now[0] += 0.1  # 600 callers come in a window
+        limiter.hit("10/minute", route="/a", caller=f"10.0.0.{number}")
+        limiter.hit("10/hour", route="/b", caller="10.0.0.1") if number % 1_000 == 0 else None
+    minute, hour = (len(callers) for callers in limiter._hits.values())
+    assert 600 <= minute <= 610
+    assert hour == 1

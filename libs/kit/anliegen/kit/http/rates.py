@@ -1,13 +1,14 @@
 """How often one caller may use a door: moving windows in memory, counted per process; the gateway before us counts all.
 
 Limits are written as the library `limits` reads them (`120/minute`). Its own asynchronous memory store hands every key
-to a thread at each hit, so the windows are kept here: a queue of times per caller and route.
+to a thread at each hit, so the windows are kept here: a list of times per caller and route.
 """
 
 import ipaddress
 import math
 import time
-from collections import OrderedDict, deque
+from bisect import bisect_right
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -59,16 +60,16 @@ class Limiter:
     def __init__(self, *, clock: Callable[[], float] = time.monotonic, most_callers: int = MOST_CALLERS) -> None:
         self._clock = clock
         self._most = most_callers
-        self._windows: OrderedDict[tuple[str, str], deque[float]] = OrderedDict()
+        self._hits: dict[int, OrderedDict[tuple[str, str], list[float]]] = {}
+        """Times of hits by window (seconds), then by route and caller; who came last is last."""
 
     def hit(self, limit: str, *, route: str, caller: str) -> Allowance:
         """Count one request. Raises RateLimited, with the headers that say when to come back."""
         item = parse_limit(limit)
         now = self._clock()
         window = item.get_expiry()
-        times = self._times(route, caller)
-        while times and times[0] <= now - window:
-            times.popleft()
+        times = self._times(window, (route, caller), now)
+        del times[: bisect_right(times, now - window)]
         if len(times) >= item.amount:
             wait = max(1, math.ceil(times[0] + window - now))
             allowance = Allowance(item.amount, window, 0, wait)
@@ -76,16 +77,20 @@ class Limiter:
         times.append(now)
         return Allowance(item.amount, window, item.amount - len(times), math.ceil(times[0] + window - now))
 
-    def _times(self, route: str, caller: str) -> deque[float]:
-        place = (route, caller)
-        times = self._windows.get(place)
+    def _times(self, window: int, place: tuple[str, str], now: float) -> list[float]:
+        callers = self._hits.setdefault(window, OrderedDict())
+        times = callers.get(place)
         if times is None:
-            # Who came longest ago is forgotten first: an attacker with many addresses must not fill the memory.
-            while len(self._windows) >= self._most:
-                self._windows.popitem(last=False)
-            times = self._windows[place] = deque()
+            # Whose last hit has left the window is forgotten; two for each that comes, so that memory follows.
+            for _ in range(2):
+                if callers and (oldest := next(iter(callers.values()))) and oldest[-1] <= now - window:
+                    callers.popitem(last=False)
+            # Beyond that, who came longest ago: an attacker with many addresses must not fill the memory.
+            while len(callers) >= self._most:
+                callers.popitem(last=False)
+            times = callers[place] = []
         else:
-            self._windows.move_to_end(place)
+            callers.move_to_end(place)
         return times
 
 
