@@ -30,7 +30,7 @@ from .store import media
 log = structlog.get_logger(__name__)
 
 AT_ONCE = 96
-HOLD = timedelta(minutes=3)
+HOLD = timedelta(minutes=4)
 HANDED_OVER_WITHIN = 150.0
 """Seconds that a channel may take, the wait for a free conversation included; well within the claim's time, HOLD."""
 NOTED_WITHIN = 30.0

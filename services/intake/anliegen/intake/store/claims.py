@@ -20,6 +20,7 @@ async def update_repeated(tx: Transaction, *, every: timedelta, code: str, limit
         FROM (
             SELECT reply_id, ord FROM outgoing_messages
             WHERE state = 'pending' AND due <= $1 AND claimed_until IS NULL ORDER BY due LIMIT $4
+            FOR UPDATE SKIP LOCKED
         ) AS oldest
         WHERE outgoing_messages.reply_id = oldest.reply_id AND state = 'pending' AND claimed_until IS NULL
           AND {_repeated("outgoing_messages", every="$3")}
