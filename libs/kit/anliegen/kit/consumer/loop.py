@@ -34,7 +34,7 @@ class PositionOutOfRange(RuntimeError):
     """The stored position is not in Kafka's log any more, or belongs to another cluster.
 
     Going on from the earliest or latest record would skip events in silence, so the consumer stops and a person
-    decides: see the runbook on lost positions.
+    decides: see docs/runbooks/lost-positions.md.
     """
 
 
