@@ -1,7 +1,6 @@
 """The instrument works from end to end. Sizes are tiny, and no figure is judged: speed is no matter of tests."""
 
 import asyncio
-import contextlib
 import json
 import subprocess
 import sys
@@ -54,20 +53,37 @@ def test_the_whole_stack_is_measured_until_every_effect_is_there(tmp_path: Path)
         assert figure in said
 
 
+class Accepting(asyncio.Protocol):
+    """Answers 202 to everything, and keeps the bodies."""
+
+    def __init__(self, bodies: list[bytes], transports: list[asyncio.Transport]) -> None:
+        self._bodies, self._transports = bodies, transports
+        self._received = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transports.append(transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        head, end, body = self._received.partition(b"\r\n\r\n")
+        if end and len(body) == int(head.lower().split(b"content-length: ")[1].split(b"\r")[0]):
+            self._received = b""
+            self._bodies.append(body)
+            self._transport.write(b"HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\n\r\n{}")
+
+
 async def test_a_steady_load_sends_as_many_as_it_was_told_and_none_twice() -> None:
     bodies: list[bytes] = []
-
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(asyncio.IncompleteReadError):
-            while True:
-                head = await reader.readuntil(b"\r\n\r\n")
-                bodies.append(await reader.readexactly(int(head.lower().split(b"content-length: ")[1].split(b"\r")[0])))
-                writer.write(b"HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\n\r\n{}")
-        writer.close()
-
-    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+    transports: list[asyncio.Transport] = []
+    server = await asyncio.get_running_loop().create_server(lambda: Accepting(bodies, transports), "127.0.0.1", 0)
+    async with server:
         port = server.sockets[0].getsockname()[1]
         answers = await run_load(Load(port, "/", ['{"n": "@@@@@@@@@@"}'], connections=16, count=100, rate=400.0))
+        for transport in transports:
+            transport.abort()
+        await asyncio.sleep(0.05)
     assert answers.answered == len(bodies) == len(set(bodies)) == 100
     assert answers.rate < 500
 
