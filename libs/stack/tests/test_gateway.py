@@ -152,3 +152,17 @@ async def test_gateway_is_ready_only_with_all_its_services(gateway: httpx.AsyncC
     assert json.loads(answer.content)["detail"] == "gone: not ready"
     assert (await gateway.get("/livez")).status_code == 200
     assert set((await gateway.get("/")).json()["services"]) == {"helpdesk", "gone"}
+
+
+async def test_gateway_names_the_services_that_are_fenced() -> None:
+    ready = {"status": "ok"}
+    fenced = {"status": "ok", "fenced": ["helpdesk"]}
+    helpdesk, triage, front = any_free(), any_free(), any_free()
+    async with (
+        _served(Starlette(routes=[Route("/readyz", lambda _: JSONResponse(fenced))]), helpdesk),
+        _served(Starlette(routes=[Route("/readyz", lambda _: JSONResponse(ready))]), triage),
+        _served(make_gateway(lambda: {"helpdesk": helpdesk, "triage": triage}), front),
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{front}", timeout=10) as client,
+    ):
+        answer = await client.get("/readyz")
+        assert (answer.status_code, answer.json()) == (200, fenced)

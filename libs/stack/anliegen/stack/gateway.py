@@ -13,7 +13,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import uvicorn
@@ -55,12 +55,13 @@ def make_gateway(routes: Callable[[], Mapping[str, int]]) -> Starlette:
 
     async def ready(request: Request) -> Response:
         services = routes()
-        answers = await asyncio.gather(*(_is_ready(client, port) for port in services.values()))
-        waiting = [name for name, well in zip(services, answers, strict=True) if not well]
+        answers = await asyncio.gather(*(_ask_ready(client, port) for port in services.values()))
+        waiting = [name for name, answer in zip(services, answers, strict=True) if answer is None]
         if waiting:
             detail = "; ".join(f"{name}: not ready" for name in waiting)
             return _problem(503, "not_ready", "Not ready", detail, request)
-        return JSONResponse({"status": "ok"})
+        fenced = sorted({name for answer in answers if answer for name in answer.get("fenced", ())})
+        return JSONResponse({"status": "ok", **({"fenced": fenced} if fenced else {})})
 
     async def explain(request: Request) -> Response:
         return await _forward(client, request, next(iter(routes().values())))
@@ -126,11 +127,13 @@ async def _bytes_of(answer: httpx.Response) -> AsyncIterator[bytes]:
         await answer.aclose()
 
 
-async def _is_ready(client: httpx.AsyncClient, port: int) -> bool:
+async def _ask_ready(client: httpx.AsyncClient, port: int) -> dict[str, Any] | None:
+    """What the service tells of itself; None where it is not ready."""
     try:
-        return (await client.get(f"{_address(port)}/readyz", timeout=3)).is_success
+        answer = await client.get(f"{_address(port)}/readyz", timeout=3)
     except httpx.TransportError:
-        return False
+        return None
+    return cast("dict[str, Any]", answer.json()) if answer.is_success else None
 
 
 def _address(port: int) -> str:
