@@ -210,9 +210,18 @@ def test_each_service_alone_behind_the_gateway_and_back(stack: Stack, home: Path
         restart(home, services=["nobody"])
     together = lifecycle.up(home, services=ONE)
     assert set(_pids(home)) == ALL
-    with pytest.raises(StackError, match="--processes"):
-        restart(home)
     assert together.http_url == alone.http_url
+
+
+def test_processes_that_all_services_share_are_restarted_together(stack: Stack, home: Path) -> None:
+    lifecycle.up(home, services=ONE)
+    before = _pids(home)
+    assert restart(home) == ONE
+    after = _pids(home)
+    assert {name for name in ALL if before[name] != after[name]} == {"http", "workers"}
+    assert {process.name: process.health for process in look(stack.home)} == dict.fromkeys(ALL, "ready")
+    lifecycle.up(home, services=ONE)
+    assert _pids(home) == after, "what was restarted is what `up` would start"
 
 
 def test_nothing_is_left_behind_after_down_and_data_stays(stack: Stack, home: Path) -> None:

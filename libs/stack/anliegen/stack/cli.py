@@ -76,7 +76,11 @@ def down() -> None:
 @click.argument("services", nargs=-1, metavar="[SERVICE]…")
 @_explained
 def restart(services: tuple[str, ...]) -> None:
-    """Restart services, or all, one after the other; no request fails meanwhile. Needs `up --processes`."""
+    """Restart services, or all, one after the other.
+
+    After `up --processes` no request fails meanwhile. Otherwise all services share their processes: only all of them
+    can be restarted, and they do not answer for some seconds.
+    """
     from anliegen.stack.progress import reporter
     from anliegen.stack.restart import restart as run
 

@@ -25,9 +25,12 @@ def restart(
 ) -> list[str]:
     """Put new processes in the place of these services' (of all, without), and tell which services that was.
 
-    A new HTTP process is ready before the gateway turns to it; the old one finishes what it has begun, and its live
-    streams end with the hint to come back. A worker ends and starts again in its place. Needs `up --processes`; raises
-    StackError, and leaves a service's old HTTP process where the new one does not become ready.
+    With `up --processes` no request fails: a new HTTP process is ready before the gateway turns to it; the old one
+    finishes what it has begun, and its live streams end with the hint to come back. A worker ends and starts again in
+    its place. Without, all services share their processes: only all can be restarted, and nobody answers meanwhile.
+
+    Raises StackError, and leaves a service's old HTTP process where the new one behind the gateway does not become
+    ready.
     """
     place = Home.find(home)
     stack = read_stack(place.root)
@@ -36,14 +39,32 @@ def restart(
     if unknown := sorted(set(services or ()) - set(chosen)):
         raise StackError(f"There is no service {', '.join(unknown)} here. There are: {', '.join(stack.services)}.")
     with place.locked("anliegen restart"):
-        if not place.routes.is_file() or any(processes.running(f"http-{name}") is None for name in chosen):
+        heard = reporter or Silent()
+        if any(processes.running(f"http-{name}") for name in stack.services):
+            for name in chosen:
+                with heard.step(f"restart {name}") as step:
+                    step.say(f"port {_Restart(place, stack, processes, name).run()}")
+        elif not processes.running("http"):
+            raise StackError("No service is running. Start them with `anliegen up`.")
+        elif chosen != stack.services:
             raise StackError(
-                "Only processes of their own can be restarted alone: start with `anliegen up --processes`."
+                f"All services share one process here, so {', '.join(chosen)} cannot be restarted alone. Restart all "
+                "with `anliegen restart`, or give each its own processes first with `anliegen up --processes`."
             )
-        for name in chosen:
-            with (reporter or Silent()).step(f"restart {name}") as step:
-                step.say(f"port {_Restart(place, stack, processes, name).run()}")
+        else:
+            _restart_together(place, stack, processes, heard)
     return chosen
+
+
+def _restart_together(home: Home, stack: Stack, processes: Processes, reporter: Reporter) -> None:
+    """The two processes that all services share, one after the other, each in its place."""
+    ports = Ports(home.ports_file).read()
+    programs = applications.programs(stack.services, stack.environment(), home.root, ports.__getitem__, alone=False)
+    for program in programs:
+        if program.name in {"http", "workers"}:
+            with reporter.step(f"restart {program.name}") as step:
+                processes.stop(program.name, patience=applications.STOP_PATIENCE)
+                applications.ensure(program, processes, say=step.say)
 
 
 class _Restart:
