@@ -1,3 +1,4 @@
+import contextlib
 import json
 import os
 import pwd
@@ -243,6 +244,31 @@ def test_ports_stay_and_one_that_was_taken_is_left_to_its_owner(stack: Stack, ho
     assert (again.outside_port, again.smtp_port, again.bootstrap) == (
         stack.outside_port, stack.smtp_port, stack.bootstrap,
     )  # fmt: skip
+
+
+def test_ports_that_somebody_takes_while_they_are_chosen_give_way_to_others(
+    stack: Stack, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where two folders' stacks are started at once: both see the same port free, and one is quicker."""
+    lifecycle.down(home)
+    look_for_ports = lifecycle._Start.choose_ports
+    with contextlib.ExitStack() as opened:
+
+        def be_quicker(starting: lifecycle._Start) -> dict[str, int]:
+            chosen = look_for_ports(starting)
+            if not taken:
+                taken.update(chosen)
+                for use in ("http", "outside", "smtp", "kafka"):
+                    opened.enter_context(socket.create_server(("127.0.0.1", chosen[use])))
+            return chosen
+
+        taken: dict[str, int] = {}
+        monkeypatch.setattr(lifecycle._Start, "choose_ports", be_quicker)
+        again = lifecycle.up(home, services=ONE)
+        assert {process.name: process.health for process in look(again.home)} == dict.fromkeys(ALL, "ready")
+        had = {taken["http"], taken["outside"], taken["smtp"]}
+        assert not had & {again.http_port, again.outside_port, again.smtp_port}
+        assert again.bootstrap != f"127.0.0.1:{taken['kafka']}"
 
 
 def test_servers_of_ones_own_are_taken_by_address(stack: Stack, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from anliegen.stack.errors import StackError
 from anliegen.stack.home import Home
 from anliegen.stack.kafka import KafkaServer, make_topics, start_kafka, stop_kafka
 from anliegen.stack.migrations import migrate
-from anliegen.stack.ports import LOOPBACK, Ports
+from anliegen.stack.ports import LOOPBACK, Ports, is_free, listens
 from anliegen.stack.postgres import PostgresServer, server_at, start_postgres, stop_postgres
 from anliegen.stack.processes import Processes, end
 from anliegen.stack.progress import Reporter, Silent
@@ -27,6 +27,7 @@ HTTP_PORT = 8400
 OUTSIDE_PORT = 8401
 PREFERRED = {"http": HTTP_PORT, "outside": OUTSIDE_PORT}
 GIVEN_KAFKA_PATIENCE = 10.0  # seconds
+STARTS = 3  # the first, and those after somebody took a port between our look and the listening
 
 
 def up(
@@ -106,9 +107,20 @@ class _Start:
         self.ports = Ports(home.ports_file)
 
     def run(self) -> Stack:
+        """Start, and once more with other ports where somebody took one meanwhile, such as another folder's `up`."""
+        for _ in range(STARTS - 1):
+            chosen = self.choose_ports()
+            try:
+                return self.start(chosen)
+            except StackError:
+                if not (taken := self.taken_from_us(chosen)):
+                    raise
+                self.reporter.note(f"Somebody was quicker at port {', '.join(map(str, taken))}; others are taken.")
+        return self.start(self.choose_ports())
+
+    def start(self, chosen: dict[str, int]) -> Stack:
         """Everything at once, as far as it does not need each other: two cores are busy for the whole time."""
         with ThreadPoolExecutor(32, thread_name_prefix="up") as executor:
-            chosen = self.choose_ports()
             kafka = executor.submit(self.kafka)
             stack = Stack(
                 home=self.home,
@@ -178,16 +190,30 @@ class _Start:
 
     def choose_ports(self) -> dict[str, int]:
         """Ports by the name of their use. One that our own running process holds stays its own."""
-        uses = {"http": "http", "outside": "outside", "smtp": "outside", "workers": "workers", "kafka": "kafka"}
-        if self.alone:
-            uses |= {f"{part}-{name}": f"{part}-{name}" for name in self.services for part in ("http", "worker")}
         known, chosen = self.ports.read(), {}
-        for use, holder in uses.items():
+        for use, holder in self.holders().items():
             held = use in known and self.processes.running(holder) is not None
             chosen[use] = known[use] if held else self.ports.choose(use, preferred=PREFERRED.get(use))
             if use in PREFERRED and chosen[use] != PREFERRED[use] and not held:
                 self.reporter.note(f"Port {PREFERRED[use]} is taken; {use} has port {chosen[use]} instead.")
         return chosen
+
+    def holders(self) -> dict[str, str]:
+        """The uses of ports, and the process that listens there."""
+        holders = {"http": "http", "outside": "outside", "smtp": "outside", "workers": "workers", "kafka": "kafka"}
+        if self.alone:
+            holders |= {f"{part}-{name}": f"{part}-{name}" for name in self.services for part in ("http", "worker")}
+        return holders
+
+    def taken_from_us(self, chosen: dict[str, int]) -> list[int]:
+        """Those of the chosen ports at which somebody else listens."""
+        taken = []
+        for use, holder in self.holders().items():
+            record = self.processes.running(holder)
+            ours = record.process() if record is not None else None
+            if not is_free(chosen[use]) and not (ours is not None and listens([ours], chosen[use])):
+                taken.append(chosen[use])
+        return taken
 
     def stop_others(self, wanted: set[str]) -> None:
         """End processes of another arrangement: those of `--processes` when it is not asked for, and the reverse."""
