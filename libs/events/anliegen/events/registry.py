@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -98,6 +99,7 @@ def next_version(event_type: str) -> str:
     return f"{fact_of(event_type)}.v{number + 1}"
 
 
+@cache
 def fact_of(event_type: str) -> str:
     """The fact without its version: `helpdesk.question_taken.v1` → `helpdesk.question_taken`."""
     return event_type.rpartition(".v")[0]
@@ -114,6 +116,7 @@ def topic_of(cls: "type[Event]") -> str:
     return f"{topic}.words" if cls.words else topic
 
 
+@cache
 def dataschema_of(event_type: str) -> str:
     """The address of this type's JSON Schema: its `$id`, and the attribute `dataschema` of every event of the type.
 

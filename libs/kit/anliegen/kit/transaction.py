@@ -160,14 +160,16 @@ class Transaction:
         """
         if not self.may_publish:
             raise ProjectionPublishes(ProjectionPublishes.__doc__)
-        if event.key not in self._held:
-            raise KeyNotLocked(f"{KeyNotLocked.__doc__} {event.event_type}, key {event.key}.")
+        key, subject = event.key, event.subject
+        if key not in self._held:
+            raise KeyNotLocked(f"{KeyNotLocked.__doc__} {event.event_type}, key {key}.")
         service = self.context.service
         cause = cause or self.cause
         if cause is None and self.needs_cause:
             raise CauseMissing(CauseMissing.__doc__)
-        event_id = self._id_of(event, cause)
-        correlation = (cause.correlationid or str(cause.id)) if cause else (self.correlation or str(event_id))
+        event_id = self._id_of(event, subject, cause)
+        causation = str(cause.id) if cause else None
+        correlation = (cause.correlationid or causation) if cause else (self.correlation or str(event_id))
         if cause is None and self.correlation is None:
             self.correlation = correlation
         traceparent, tracestate = traces.inject()
@@ -177,11 +179,11 @@ class Transaction:
                 source=service.source,
                 type=version.event_type,
                 time=self.now,
-                key=event.key,
-                subject=version.subject,
+                key=key,
+                subject=subject if version is event else version.subject,
                 dataschema=dataschema_of(version.event_type),
                 correlationid=correlation,
-                causationid=str(cause.id) if cause else None,
+                causationid=causation,
                 traceparent=traceparent,
                 tracestate=tracestate,
             )
@@ -190,7 +192,7 @@ class Transaction:
             row = streams.OutgoingRow(
                 event_id=event_id,
                 topic=registry.topic_of(type(version)),
-                key=event.key,
+                key=key,
                 type=version.event_type,
                 headers=to_json(headers).decode(),
                 payload=codec.encode(version),
@@ -198,14 +200,14 @@ class Transaction:
             self.outgoing.append((version, row))
         return event_id
 
-    def _id_of(self, event: Event, cause: Envelope | None) -> UUID:
+    def _id_of(self, event: Event, subject: str, cause: Envelope | None) -> UUID:
         if cause is None:
             return ids.uuid7(self.wall)
         # Without the version: what is announced again after an upgrade, in a newer one, is still the same fact.
         fact = registry.fact_of(event.event_type)
-        place = (cause.id, fact, event.subject)
+        place = (cause.id, fact, subject)
         ordinal = self._ordinals[place] = self._ordinals.get(place, -1) + 1
-        return ids.derived_event_id(cause.id, cause.time, self.context.service.name, fact, event.subject, ordinal)
+        return ids.derived_event_id(cause.id, cause.time, self.context.service.name, fact, subject, ordinal)
 
     # Timers -----------------------------------------------------------------------------------------------------------
     async def set_timer(

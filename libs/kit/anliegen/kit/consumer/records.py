@@ -69,7 +69,8 @@ def read(record: Record, handlers: Handlers) -> AnyDelivery | Unreadable | None:
 
 def delivery_of(event: object, envelope: Envelope, record: Record) -> AnyDelivery:
     """Event, envelope and record in one."""
-    lock_keys = getattr(event, "lock_keys", (envelope.key,))
+    alone = (envelope.key,)
+    lock_keys = getattr(event, "lock_keys", alone)
     return Delivery(
         event=event,  # type: ignore[arg-type]
         envelope=envelope,
@@ -77,7 +78,7 @@ def delivery_of(event: object, envelope: Envelope, record: Record) -> AnyDeliver
         topic=record.place.topic,
         partition=record.place.part,
         offset=record.offset,
-        lock_keys=tuple(sorted({envelope.key, *lock_keys})),
+        lock_keys=alone if lock_keys == alone else tuple(sorted({envelope.key, *lock_keys})),
     )
 
 
