@@ -111,6 +111,33 @@ async def test_broken_bodies_are_refused_in_words(as_partner: Partner, body: byt
     assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "error"),
+    [
+        ('"id": ', '"id": "0", "id": ', ("/id", "given_twice")),
+        ('"source": ', r'"sourc\u0065": "urn:example:crm", "source": ', ("/source", "given_twice")),
+        ('"data": ', '"data": {}, "data": ', ("/data", "given_twice")),
+        ('"name": ', '"name": "Berta", "name": ', ("/data/name", "given_twice")),
+        ('"name": ', '"unknown": [{"a": 1, "a": 1}], "name": ', ("/data/unknown/0/a", "given_twice")),
+        ('"name": ', f'"unknown": {"7" * 5000}, "name": ', ("/data/unknown", "integer_too_large")),
+    ],
+)
+async def test_what_two_readers_could_read_differently_is_refused_in_every_mode(
+    as_partner: Partner, customer_event: Event, old: str, new: str, error: tuple[str, str]
+) -> None:
+    event = customer_event()
+    written = json.dumps(event).replace(old, new, 1)
+    sent = [(STRUCTURED, written, ""), ({"Content-Type": "application/cloudevents-batch+json"}, f"[{written}]", "/0")]
+    if old == '"name": ':
+        binary = {f"ce-{name}": event[name] for name in ("specversion", "id", "source", "type")}
+        data = json.dumps(event["data"]).replace(old, new, 1)
+        sent.append(({**binary, "Content-Type": "application/json"}, data, ""))
+    for headers, body, at in sent:
+        answer = await as_partner("erp").post(DOOR, content=body, headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (422, "event_unreadable")
+        assert [(e["pointer"], e["code"]) for e in answer.json()["errors"]] == [(at + error[0], error[1])]
+
+
 async def test_too_much_is_refused(tell: Tell, as_partner: Partner, customer_event: Event) -> None:
     long = {"customer_number": "1", "name": "x" * 300_000}
     assert codes(await tell(customer_event(data=long))) == ["data_too_large"]

@@ -210,6 +210,10 @@ def test_other_forms_of_time_are_not_guessed(time: str) -> None:
         ({"data": {}, "data_base64": "e30="}, ("/data", "data_twice")),
         ({"data": None, "data_base64": "!"}, ("/data_base64", "data_not_json")),
         ({"data": None, "data_base64": base64.b64encode(b"\xff{").decode()}, ("/data_base64", "data_not_json")),
+        (
+            {"data": None, "data_base64": base64.b64encode(b'{"a": 1, "a": 2}').decode()},
+            ("/data_base64", "given_twice"),
+        ),
         ({"data": None, "data_base64": 7}, ("/data_base64", "data_not_json")),
         ({"datacontenttype": "application/xml", "data": "<a/>"}, ("/datacontenttype", "data_not_json")),
         ({"datacontenttype": "application/json; charset=latin-1"}, ("/datacontenttype", "data_not_json")),

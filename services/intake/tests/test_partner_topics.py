@@ -86,6 +86,7 @@ async def test_what_is_of_no_use_is_a_dead_letter_and_blocks_nothing(
         sdk.to_structured_event(as_sdk(customer_event(source="urn:example:crm"))),
         sdk.to_binary_event(as_sdk(customer_event(data={"customer_number": 5, "secret words": 1}))),
         sdk.to_binary_event(CloudEvent(dict(good.get_attributes()), None)),
+        sdk.KafkaMessage(dict(sdk.to_binary_event(good).headers), None, b'{"secret words": 1, "secret words": 2}'),
     ]
     for message in useless:
         await write(message)
@@ -94,9 +95,10 @@ async def test_what_is_of_no_use_is_a_dead_letter_and_blocks_nothing(
     letters = await dead_letters()
     assert [letter["payload"] for letter in letters] == [message.value for message in useless]
     assert [letter["error_type"] for letter in letters] == [
-        "FormatUnknown", "FormatUnknown", "JsonUnreadable", *["EventRefused"] * 4,
+        "FormatUnknown", "FormatUnknown", "JsonUnreadable", *["EventRefused"] * 4, "EventUnreadable",
     ]  # fmt: skip
     assert "/data/customer_number: string_type" in letters[5]["error"]
+    assert "/data/…: given_twice" in letters[7]["error"]
     assert all("secret" not in letter["error"] for letter in letters)
 
 

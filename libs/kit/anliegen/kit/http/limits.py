@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,6 +18,7 @@ BODY_SECONDS = 120.0
 PIECE_SECONDS = 30.0
 DEEPEST_JSON = 64
 LARGEST_INTEGER = 2**63 - 1
+LONGEST_INTEGER = len(f"-{LARGEST_INTEGER}")
 
 _SUSPECT = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])|\d{19}")
 
@@ -25,7 +27,34 @@ def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
-_decoder = json.JSONDecoder(parse_constant=_refuse_constant)
+class _Ambiguous(dict[str, Any]):
+    """An object in which names are given twice: `twice`. Two readers could each believe another value."""
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        self.twice = [name for name, times in Counter(name for name, _ in pairs).items() if times > 1]
+
+
+def _read_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    read = dict(pairs)
+    if len(read) != len(pairs):
+        raise ValueError("a name is given twice")
+    return read
+
+
+def _mark_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    marked = _Ambiguous(pairs)
+    return marked if marked.twice else dict(pairs)
+
+
+def _mark_integer(digits: str) -> int:
+    # Python itself refuses integers of more than 4300 digits, without saying where one stands.
+    return int(digits) if len(digits) <= LONGEST_INTEGER else LARGEST_INTEGER + 1
+
+
+_decoder = json.JSONDecoder(parse_constant=_refuse_constant, object_pairs_hook=_read_object)
+# Slower, for what the first refused: what is wrong stays in what it reads, so that it can be pointed at.
+_marking = json.JSONDecoder(parse_constant=_refuse_constant, object_pairs_hook=_mark_object, parse_int=_mark_integer)
 
 
 class BodyTooLarge(TooLarge):
@@ -118,28 +147,33 @@ def _content_length(scope: Scope) -> int | None:
 def parse_json(body: bytes) -> Any:
     """Read JSON that came from outside. Raises JsonUnreadable, JsonTooDeep, and Invalid with pointers.
 
-    Refused beside what is no JSON: nesting beyond 64 levels; NUL characters, which PostgreSQL cannot store; halves of
-    surrogate pairs, which no UTF-8 has; integers beyond 64 bits; and NaN and Infinity.
+    Refused beside what is no JSON: nesting beyond 64 levels; names that an object gives twice (RFC 8259, 4, leaves open
+    which value holds); NUL characters, which PostgreSQL cannot store; halves of surrogate pairs, which no UTF-8 has;
+    integers beyond 64 bits; and NaN and Infinity.
     """
     try:
-        value = _decoder.decode(body.decode("utf-8-sig"))
+        value, is_plain = _decode(body.decode("utf-8-sig"))
     except RecursionError as problem:
         raise JsonTooDeep from problem
     except ValueError as problem:
         place = f" {problem.msg} at character {problem.pos}." if isinstance(problem, json.JSONDecodeError) else ""
         raise JsonUnreadable(f"{JsonUnreadable.__doc__}{place}") from problem
-    check_json(body, value)
+    # Searches at the speed of C decide whether the slow walk is needed at all.
+    if not is_plain or _SUSPECT.search(body) or body.count(b"[") + body.count(b"{") > DEEPEST_JSON:
+        errors = list(_faults(value))
+        if errors:
+            raise Invalid("The body has something that cannot be taken as it is.", errors=errors[:20])
     return value
 
 
-def check_json(body: bytes, value: Any) -> None:
-    """Refuse what a parser takes and a database does not; `value` is what was read from `body`."""
-    # Searches at the speed of C decide whether the slow walk is needed at all.
-    if _SUSPECT.search(body) is None and body.count(b"[") + body.count(b"{") <= DEEPEST_JSON:
-        return
-    errors = list(_faults(value))
-    if errors:
-        raise Invalid("The body has values that cannot be stored.", errors=errors[:20])
+def _decode(text: str) -> tuple[Any, bool]:
+    """What the JSON says, and whether it may be taken without a closer look."""
+    try:
+        return _decoder.decode(text), True
+    except json.JSONDecodeError:
+        raise
+    except ValueError:
+        return _marking.decode(text), False
 
 
 def _faults(value: Any) -> Iterator[FieldError]:
@@ -152,6 +186,10 @@ def _faults(value: Any) -> Iterator[FieldError]:
             if fault := text_fault(part):
                 yield FieldError(pointer, *fault)
         elif isinstance(part, dict):
+            for name in part.twice if isinstance(part, _Ambiguous) else ():
+                if not text_fault(name):
+                    message = "In one object a name is given once."
+                    yield FieldError(f"{pointer}/{pointer_token(name)}", "given_twice", message)
             for name, inner in part.items():
                 here = f"{pointer}/{pointer_token(name)}"
                 if fault := text_fault(name):
@@ -161,7 +199,7 @@ def _faults(value: Any) -> Iterator[FieldError]:
         elif isinstance(part, list):
             pending.extend((f"{pointer}/{index}", depth + 1, inner) for index, inner in enumerate(part))
         elif isinstance(part, int) and abs(part) > LARGEST_INTEGER:
-            yield FieldError(pointer, "integer_too_large", "The number does not fit into 64 bits.")
+            yield FieldError(pointer, "integer_too_large", "The number is too long: it does not fit into 64 bits.")
 
 
 def text_fault(text: str) -> tuple[str, str] | None:

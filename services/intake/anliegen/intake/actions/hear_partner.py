@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from anliegen.events import Channel
+from anliegen.events.partners import partner_classes
 from anliegen.events.topics import PARTNER
 from anliegen.kit import Transaction
 from anliegen.kit.consumer.records import Record
@@ -12,6 +13,7 @@ from anliegen.kit.telemetry import metrics
 
 from ..domain.partners import EventDiffers, NotThisPartner, Told, check
 from ..partners.bindings import read_record
+from ..partners.cloudevents import ATTRIBUTES
 from ..resources import resources_of
 from ..store import partner_events as store
 
@@ -64,6 +66,11 @@ async def hear_records(tx: Transaction, records: Sequence[Record]) -> list[tuple
 
 
 def _with_places(problem: Problem) -> Problem:
-    """The same, with what is wrong in its text; of the data no more than the field, whose name is ours."""
-    places = [f"{'/'.join(error.pointer.split('/')[:3])}: {error.code}" for error in problem.errors]
+    """The same, with what is wrong in its text; of the data no more than the field, and only where its name is ours."""
+    places = [f"{_place(error.pointer)}: {error.code}" for error in problem.errors]
     return type(problem)(" ".join([problem.detail, "; ".join(dict.fromkeys(places))]).strip())
+
+
+def _place(pointer: str) -> str:
+    ours = ATTRIBUTES.union(*(cls.model_fields for cls in partner_classes().values()))
+    return "".join(f"/{step if step in ours else '…'}" for step in pointer.split("/")[1:3])

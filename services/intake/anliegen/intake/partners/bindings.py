@@ -6,9 +6,17 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from anliegen.kit.errors import FieldError, NotSupported, TooLarge
-from anliegen.kit.http import parse_json
 
-from .cloudevents import CloudEvent, EventUnreadable, is_json, is_utf8, make_event, media_type_of, read_json_event
+from .cloudevents import (
+    CloudEvent,
+    EventUnreadable,
+    is_json,
+    is_utf8,
+    make_event,
+    media_type_of,
+    read_json,
+    read_json_event,
+)
 
 FAMILY = "application/cloudevents"
 STRUCTURED = "application/cloudevents+json"
@@ -30,23 +38,23 @@ class TooManyEvents(TooLarge):
 def read_http(headers: Sequence[tuple[str, str]], body: bytes) -> tuple[list[CloudEvent], bool]:
     """The events of a request, and whether it was a batch, in whose pointers each event has its number.
 
-    Raises FormatUnknown, EventUnreadable (with a pointer for each fault), and what `parse_json` raises.
+    Raises FormatUnknown, EventUnreadable (with a pointer for each fault), and what `read_json` raises.
     """
     content_type = next((value for name, value in headers if name.lower() == "content-type"), None)
     media_type = media_type_of(content_type)
     if media_type.startswith(FAMILY):
         if media_type not in {STRUCTURED, BATCHED} or not is_utf8(content_type):
             raise FormatUnknown
-        value = parse_json(body)
+        value = read_json(body)
         return (_read_batch(value), True) if media_type == BATCHED else ([read_json_event(value)], False)
     attributes = _attributes((name, value) for name, value in headers if name.lower().startswith("ce-"))
     if not attributes or not is_json(content_type):
         raise FormatUnknown
-    return [make_event(attributes, data=parse_json(body) if body else None)], False
+    return [make_event(attributes, data=read_json(body, at="/data") if body else None)], False
 
 
 def read_record(headers: Iterable[tuple[str, bytes | None]], value: bytes | None) -> CloudEvent:
-    """The event of a Kafka record. Raises FormatUnknown, EventUnreadable, and what `parse_json` raises."""
+    """The event of a Kafka record. Raises FormatUnknown, EventUnreadable, and what `read_json` raises."""
     attributes: dict[str, str] = {}
     content_type: str | None = None
     for raw_name, raw in headers:
@@ -67,10 +75,10 @@ def read_record(headers: Iterable[tuple[str, bytes | None]], value: bytes | None
     if media_type.startswith(FAMILY):
         if media_type != STRUCTURED or not is_utf8(content_type):
             raise FormatUnknown
-        return read_json_event(parse_json(value or b""))
+        return read_json_event(read_json(value or b""))
     if not attributes or not is_json(content_type):
         raise FormatUnknown
-    return make_event(attributes, data=parse_json(value) if value else None)
+    return make_event(attributes, data=read_json(value, at="/data") if value else None)
 
 
 def _read_batch(value: Any) -> list[CloudEvent]:

@@ -12,6 +12,10 @@ from anliegen.events.envelope import parse_time
 from anliegen.kit.errors import FieldError, Invalid, Problem, pointer_token
 from anliegen.kit.http import parse_json
 
+ATTRIBUTES = frozenset(
+    {"specversion", "id", "source", "type", "time", "datacontenttype", "subject", "data", "data_base64"}
+)
+"""The names in an event that are not the partner's own."""
 LONGEST_ID = 255
 LONGEST_SOURCE = 500
 LONGEST_TYPE = 200
@@ -36,6 +40,16 @@ class CloudEvent:
     time: datetime | None
     data: Any
     """What the JSON says; None where there is none."""
+
+
+def read_json(body: bytes, *, at: str = "") -> Any:
+    """What the JSON says. Raises what `parse_json` raises, with what is wrong in it as EventUnreadable, below `at`."""
+    try:
+        return parse_json(body)
+    except Invalid as problem:
+        raise EventUnreadable(
+            errors=[FieldError(f"{at}{error.pointer}", error.code, error.message) for error in problem.errors]
+        ) from None
 
 
 def read_json_event(value: Any, *, at: str = "") -> CloudEvent:
@@ -120,5 +134,8 @@ def _read_time(value: Any) -> datetime:
 def _read_base64(value: Any, *, at: str) -> Any:
     try:
         return parse_json(base64.b64decode(value, validate=True))
+    except Invalid as problem:
+        found = dict.fromkeys((error.code, error.message) for error in problem.errors)
+        raise EventUnreadable(errors=[FieldError(at, *each) for each in found]) from None
     except (TypeError, ValueError, binascii.Error, Problem):
         raise EventUnreadable(errors=[FieldError(at, "data_not_json", "JSON in base64 (RFC 4648, 4).")]) from None
