@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anliegen.events import Assurance, CaseStatus, Channel, Handle, HandleKind, Task
+from anliegen.intake.clients import OutgoingMail
 from anliegen.intake.domain.contacts import CaseState, Earlier, clean
 from anliegen.intake.domain.hours import read_hours
 from anliegen.intake.domain.identity import (
@@ -50,8 +51,49 @@ MAIL = Handle(kind=HandleKind.EMAIL, value="anna@post.example")
         ("anna", None),
         ("anna@@post.example", None),
         ("anna@po st.example", None),
-        ("anna@post..example", None),
         ("x" * 400 + "@post.example", None),
+        # Addresses that people have.
+        ("anna+shop/2=x@post.example", "anna+shop/2=x@post.example"),
+        ("o'brien@post.example", "o'brien@post.example"),
+        ("_anna-@post.example", "_anna-@post.example"),
+        ("1@2.3com.example", "1@2.3com.example"),
+        ("anna@a.b-c--d.co.example", "anna@a.b-c--d.co.example"),
+        ("anna@em_7.post.example", "anna@em_7.post.example"),
+        ("anna@müller.xn--p1ai", "anna@xn--mller-kva.xn--p1ai"),
+        ("anna@пример.рф", "anna@xn--e1afmkfd.xn--p1ai"),
+        ("anna@例え。テスト", "anna@xn--r8jz45g.xn--zckzah"),
+        ("x" * 64 + "@post.example", "x" * 64 + "@post.example"),
+        ("anna@" + "x" * 63 + ".example", "anna@" + "x" * 63 + ".example"),
+        ("anna@" + "x." * 121 + "example", "anna@" + "x." * 121 + "example"),
+        # Where no mail can go.
+        ("anna@post", None),
+        ("anna@post.", None),
+        ("anna@localhost", None),
+        ("anna@192.0.2.1", None),
+        ("anna@[192.0.2.1]", None),
+        ("anna@post.e", None),
+        ("anna@post.example..", None),
+        ("anna@post..example", None),
+        ("anna@.post.example", None),
+        ("anna@-post.example", None),
+        ("anna@post-.example", None),
+        ("anna@post.example-", None),
+        ("anna@po!st.example", None),
+        ("anna@" + "x" * 64 + ".example", None),
+        ("anna@" + "ü" * 60 + ".example", None),
+        ("anna@" + "x." * 122 + "example", None),
+        ("anna@po\u00adst.example", "anna@post.example"),
+        ("anna@post.example" + "\u00ad" * 320 + "s", None),
+        (".anna@post.example", None),
+        ("anna.@post.example", None),
+        ("anna..roth@post.example", None),
+        ("@post.example", None),
+        ("x" * 65 + "@post.example", None),
+        ("änna@post.example", None),
+        ("an\x00na@post.example", None),
+        ("an\u202ena@post.example", None),
+        ("=?utf-8?q?anna?=@post.example", None),
+        ("anna@post.example\nbcc:berta@post.example", None),
     ],
 )
 def test_mail_addresses_have_one_spelling(written: str, kept: str | None) -> None:
@@ -85,6 +127,21 @@ def test_no_text_is_too_strange_to_be_normalised(text: str) -> None:
     for kind in (HandleKind.EMAIL, HandleKind.PHONE, HandleKind.WHATSAPP, HandleKind.CUSTOMER_NUMBER):
         handle = handle_of(kind, text, region="DE")
         assert handle is None or handle_of(kind, handle.value, region="DE") == handle
+
+
+LIKE_ADDRESSES = st.text("aZ0+-_.'=?!ü@ß．。\u00ad\n", max_size=12)
+
+
+@given(st.tuples(LIKE_ADDRESSES, LIKE_ADDRESSES, st.sampled_from(["", ".example", ".xn--p1ai", ".рф", ".7"])))
+def test_a_mail_can_be_written_to_every_address_that_is_kept(parts: tuple[str, str, str]) -> None:
+    kept = normalise_email(f"{parts[0]}@{parts[1]}{parts[2]}")
+    if kept is not None:
+        assert normalise_email(kept) == kept
+        mail = OutgoingMail(
+            sender="hallo@anliegen.example", sender_name="Anliegen", recipient=kept, subject="Grüezi", text="Guten Tag",
+            message_id="<1@anliegen.example>", reply_to="hallo@anliegen.example", sent_at=NOON,
+        )  # fmt: skip
+        assert f"To: {kept}\r\n".encode() in mail.as_bytes()
 
 
 def test_journeys_follow_from_handle_generation_and_secret() -> None:

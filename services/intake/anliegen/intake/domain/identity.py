@@ -14,16 +14,24 @@ SHORTEST_PHONE = 8
 """Signs, with the plus and the country: what is shorter is an extension or an emergency number, not a person's."""
 _NOT_A_NUMBER = re.compile(r"[\s./\-_]+")
 _CUSTOMER_NUMBER = re.compile(r"[0-9A-Z]{1,40}")
-_ADDRESS = re.compile(r"[^\s@<>(),;:\"\[\]\\]+@[^\s@<>(),;:\"\[\]\\]+")
+LONGEST_EMAIL = 254
+"""Octets: a path has 256, its angle brackets included (RFC 5321, 4.5.3.1.3)."""
+_WORD = r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+"
+# RFC 5321, 4.1.2 and 4.5.3.1.1, without quoted names, which mail servers read differently, and without what looks like
+# an encoded word (RFC 2047), which some decode into another address.
+_LOCAL_PART = re.compile(rf"(?!.*=\?)(?=.{{1,64}}$){_WORD}(?:\.{_WORD})*")
+# RFC 5321, 2.3.5: a name with all its labels. Underlines are in none of the standards and in some names.
+_LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+_DOMAIN = re.compile(rf"(?:{_LABEL}\.)+(?=[a-z]){_LABEL}(?<=[a-z0-9_-][a-z0-9])")
 
 
 def normalise_email(address: str) -> str | None:
-    """An e-mail address in the one spelling we keep (lower case, domain as ASCII), or None where it is none."""
+    """An e-mail address in the one spelling we keep (lower case, domain as ASCII); None where no mail can go there."""
     text = unicodedata.normalize("NFKC", address).strip().strip("<>").lower()
-    if len(text) > LONGEST_HANDLE or not _ADDRESS.fullmatch(text):
+    if len(text) > LONGEST_HANDLE:
         return None
     local, _, domain = text.rpartition("@")
-    domain = domain.rstrip(".")
+    domain = domain.removesuffix(".")
     if not domain.isascii():
         import idna
 
@@ -31,10 +39,10 @@ def normalise_email(address: str) -> str | None:
             domain = idna.encode(domain, uts46=True).decode()
         except (idna.IDNAError, UnicodeError):
             return None
-    if not domain or ".." in domain or domain.startswith("."):
+    if not _LOCAL_PART.fullmatch(local) or not _DOMAIN.fullmatch(domain):
         return None
     normalised = f"{local}@{domain}"
-    return normalised if len(normalised) <= LONGEST_HANDLE else None
+    return normalised if len(normalised) <= LONGEST_EMAIL else None
 
 
 def normalise_phone(number: str, *, region: str) -> str | None:
