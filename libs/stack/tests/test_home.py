@@ -41,6 +41,25 @@ def test_home_is_private(tmp_path: Path) -> None:
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
+def test_home_keeps_itself_out_of_git_whatever_its_name(tmp_path: Path) -> None:
+    def untracked() -> str:
+        return subprocess.run(
+            ["git", "status", "--porcelain", "-uall"], cwd=tmp_path, check=True, capture_output=True, text=True
+        ).stdout
+
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    home = Home.find(tmp_path / ".home")
+    home.make()
+    home.secrets.get("identity")
+    assert untracked() == ""
+    (tmp_path / "letters").mkdir()
+    (tmp_path / "letters" / "letter.txt").write_text("precious")
+    Home.find(tmp_path / "letters").make()
+    assert untracked() == "?? letters/letter.txt\n", "what is somebody's own is not hidden"
+    lifecycle.reset(home.root)
+    assert not home.root.exists()
+
+
 def test_home_comes_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANLIEGEN_HOME", str(tmp_path / "elsewhere"))
     assert Home.find().root == tmp_path / "elsewhere"

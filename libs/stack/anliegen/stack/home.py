@@ -17,6 +17,7 @@ from typing import Protocol
 
 from anliegen.stack.errors import StackError
 
+IGNORE_ALL = "*\n"
 ROOM_NEEDED = 500 * 1024 * 1024  # bytes; PostgreSQL's first files and Kafka's first segments take about 100 MB
 
 
@@ -155,6 +156,11 @@ class Home:
     def files(self) -> Path:
         return self.root / "files"
 
+    @property
+    def ignore(self) -> Path:
+        """Keeps the folder out of git, whatever its name: it holds keys, and what customers wrote."""
+        return self.root / ".gitignore"
+
     def exists(self) -> bool:
         return self.run.is_dir()
 
@@ -165,7 +171,10 @@ class Home:
         refuses to run as root and must reach its own folder below under another account.
         """
         try:
+            is_new = not self.root.exists()
             self.root.mkdir(parents=True, exist_ok=True)
+            if is_new:  # in a folder that was there before, it would hide what is somebody's own
+                self.ignore.write_text(IGNORE_ALL)
             self.root.chmod(0o711 if os.geteuid() == 0 else 0o700)
             for folder in (self.run, self.logs, self.mailbox, self.files):
                 folder.mkdir(mode=0o700, exist_ok=True)

@@ -13,7 +13,7 @@ from anliegen.stack import applications
 from anliegen.stack.applications import Program
 from anliegen.stack.databases import prepare_databases
 from anliegen.stack.errors import StackError
-from anliegen.stack.home import Home
+from anliegen.stack.home import IGNORE_ALL, Home
 from anliegen.stack.kafka import KafkaServer, make_topics, start_kafka, stop_kafka
 from anliegen.stack.migrations import migrate
 from anliegen.stack.ports import LOOPBACK, Ports, is_free, listens
@@ -70,6 +70,8 @@ def reset(home: Path | None = None, *, reporter: Reporter | None = None) -> None
             shutil.rmtree(folder, ignore_errors=True)
         for file in (place.secrets.path, place.ports_file, place.state, place.routes, place.issuer_key):
             file.unlink(missing_ok=True)
+        if place.ignore.is_file() and place.ignore.read_text() == IGNORE_ALL:
+            place.ignore.unlink()
         for lock in (*place.root.glob(".*.lock"), place.root / "lock"):
             lock.unlink(missing_ok=True)
         with contextlib.suppress(OSError):  # somebody keeps something of their own in it
