@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 from aiokafka import TopicPartition
-from aiokafka.errors import NoOffsetForPartitionError
+from aiokafka.errors import CommitFailedError, IllegalStateError, NoOffsetForPartitionError
 from aiokafka.structs import ConsumerRecord
 
 from anliegen.events import ContactReceived
@@ -120,6 +120,27 @@ async def test_a_database_that_is_away_restarts_no_worker(consumer, monkeypatch,
         await consumer._loop()
     assert context.health.lag == 1
     assert context.health.why_not_alive() is None
+
+
+@pytest.mark.parametrize("problem", [CommitFailedError(), IllegalStateError("x"), KeyError((1, 1)), ValueError("x")])
+async def test_whatever_the_client_says_to_a_commit_the_next_one_is_told(consumer, monkeypatch, problem) -> None:
+    async def take(*_, **__):
+        return None
+
+    async def commit(offsets: dict[TopicPartition, int]) -> None:
+        commits.append(offsets)
+        if len(commits) == 1:
+            raise problem
+
+    commits: list[dict[TopicPartition, int]] = []
+    consumer._kafka.commit = commit
+    monkeypatch.setattr(loop, "take", take)
+    monkeypatch.setattr(loop, "COMMIT_SECONDS", 0.0)
+    for following in (1, 2):
+        [(partition, [record])] = polled(datetime.now(UTC)).items()
+        assert await consumer._take({partition: [replace(record, offset=following - 1)]}, insist=False)
+        await consumer._committing  # what it raised would be an error of the event loop's, of which nobody knows whose
+        assert commits[-1] == {TopicPartition(*PLACE): following}
 
 
 async def test_a_partition_without_an_offset_does_not_keep_the_loop_from_others(consumer) -> None:
