@@ -1,4 +1,8 @@
-"""Compile every third-party requirement of the workspace into requirements.txt, with hashes and no index address."""
+"""Compile third-party requirements with hashes and no index address.
+
+requirements.txt is for the workspace. Of the same versions: what builds an image, and in each service's folder what it
+needs at run time.
+"""
 
 import subprocess
 import sys
@@ -7,34 +11,57 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 HEADER = "# Third-party pins with hashes, compiled from the pyproject.toml files by `make lock`. Do not edit.\n"
+OURS = "anliegen-"
 
 
-def third_party() -> list[str]:
-    """All requirements named in the workspace that are not our own packages, sorted, without repeats."""
+def third_party(projects: list[Path], *, development: bool) -> list[str]:
+    """All requirements named in these projects that are not our own packages, sorted, without repeats."""
     wanted: set[str] = set()
-    projects = [*ROOT.glob("libs/*/pyproject.toml"), *ROOT.glob("services/*/pyproject.toml")]
-    for file in [ROOT / "pyproject.toml", *sorted(projects)]:
-        content = tomllib.loads(file.read_text())
+    for project in projects:
+        content = tomllib.loads((project / "pyproject.toml").read_text())
         wanted.update(content.get("project", {}).get("dependencies", []))
-        wanted.update(content.get("dependency-groups", {}).get("dev", []))
-    return sorted(w for w in wanted if not w.startswith("anliegen-"))
+        if development:
+            wanted.update(content.get("dependency-groups", {}).get("dev", []))
+    return sorted(w for w in wanted if not w.startswith(OURS))
 
 
-def main() -> None:
-    compiled = subprocess.run(
+def run_time_of(service: Path) -> list[str]:
+    """What a service needs in its image, by way of the libraries of ours that it names, and theirs."""
+    libraries = {f"{OURS}{folder.name}": folder for folder in ROOT.glob("libs/*/")}
+    projects = [service]
+    for project in projects:
+        named = tomllib.loads((project / "pyproject.toml").read_text())["project"]["dependencies"]
+        projects += [libraries[name] for name in named if name in libraries and libraries[name] not in projects]
+    return third_party(projects, development=False)
+
+
+def compiled(requirements: list[str], *more: str) -> str:
+    """The pins, by uv."""
+    return subprocess.run(
         [
             *(sys.executable, "-m", "uv", "pip", "compile", "-", "--quiet", "--generate-hashes", "--universal"),
             *("--python-version", "3.11", "--no-header", "--no-annotate"),
             *("--no-emit-index-url", "--no-emit-find-links"),
-            *sys.argv[1:],
+            *more,
         ],
-        input="\n".join(third_party()),
+        input="\n".join(requirements),
         text=True,
         check=True,
         capture_output=True,
         cwd=ROOT,
     ).stdout
-    (ROOT / "requirements.txt").write_text(HEADER + compiled)
+
+
+def main() -> None:
+    services = sorted(file.parent for file in ROOT.glob("services/*/pyproject.toml"))
+    everything = [ROOT, *sorted(file.parent for file in ROOT.glob("libs/*/pyproject.toml")), *services]
+    pins = ROOT / "requirements.txt"
+    pins.write_text(HEADER + compiled(third_party(everything, development=True), *sys.argv[1:]))
+    tools = compiled(["hatchling", "uv"], "--constraints", str(pins))
+    (ROOT / "deploy" / "images" / "build-requirements.txt").write_text(HEADER + tools)
+    for service in services:
+        own = compiled(run_time_of(service), "--constraints", str(pins))
+        (service / "requirements.txt").write_text(HEADER + own)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 COMMANDS = "anliegen.commands"
 
-_services = click.argument("names", nargs=-1, metavar="[SERVICE]…")
+_services = click.argument("names", nargs=-1, metavar="[SERVICE]…", envvar="ANLIEGEN_SERVICES")
 _all = click.option("--all", "everything", is_flag=True, help="Every installed service.")
 
 
