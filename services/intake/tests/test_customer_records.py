@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from prometheus_client import REGISTRY
 
 from anliegen.events import (
     ContactReceived,
@@ -169,6 +170,10 @@ async def test_what_a_person_separated_stays_separate(
     assert len(await published(JourneysMerged)) == 1
 
 
+def contradicted() -> float:
+    return REGISTRY.get_sample_value("customer_records_contradicted_total", {"service": "intake"}) or 0.0
+
+
 async def test_a_record_does_not_contradict_a_person(
     record: Record, groups: Groups, published: Published, client: TestClient
 ) -> None:
@@ -180,8 +185,12 @@ async def test_a_record_does_not_contradict_a_person(
         headers={"If-Match": '"1"'},
     )
     assert identified.status_code == 200
+    before = contradicted()
     await record("CH-1", email="anna@post.example")
     assert await groups() == {frozenset({("customer_number", "CH9"), EMAIL})}
+    assert contradicted() == before + 1
+    await record("CH-1", email="berta@post.example")
+    assert contradicted() == before + 1
 
 
 async def test_an_older_record_that_comes_later_changes_no_name(record: Record, published: Published) -> None:

@@ -9,10 +9,14 @@ import httpx
 import pytest
 from cloudevents.core.bindings import http
 from cloudevents.core.v1.event import CloudEvent
+from prometheus_client import REGISTRY
 
 from anliegen.events import CustomerRecordChanged
+from anliegen.intake import gauges
+from anliegen.intake.actions import announce
 from anliegen.intake.actions.hear_partner import hear_events
 from anliegen.intake.domain.partners import Told, check
+from anliegen.intake.main import service
 from anliegen.intake.partners.cloudevents import read_json_event
 from anliegen.kit.testing.clients import TestClient
 
@@ -147,8 +151,6 @@ async def test_an_event_at_which_announcing_fails_holds_up_its_customer_alone(
     tell: Tell, customer_event: Event, announce_all: Count, published: Published, clock: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    from anliegen.intake.actions import announce
-
     async def fail(tx: Any, event: Any) -> None:
         if event.name == "bad":
             raise RuntimeError("a fault of ours")
@@ -179,6 +181,32 @@ async def test_fields_that_we_do_not_know_are_ignored_and_ours_cannot_be_given(
     assert changed.origin.partner == "erp"
     assert str(changed.journey_id) != data["journey_id"]
     assert changed.occurred_at == datetime(2026, 3, 2, 9, 0, tzinfo=UTC), "without a time: when it reached us"
+
+
+async def test_alarms_see_what_waits_and_for_how_long(
+    tell: Tell, customer_event: Event, announce_all: Count, monkeypatch: pytest.MonkeyPatch, context: Any, clock: Any
+) -> None:
+    async def seen() -> tuple[float | None, ...]:
+        await gauges.measure(context)
+        names = ("partner_events_waiting", "partner_events_oldest_seconds")
+        return tuple(REGISTRY.get_sample_value(name, {"service": "intake"}) for name in names)
+
+    async def fail(*_: Any) -> None:
+        raise RuntimeError
+
+    assert service.parts["gauges"] is gauges.run, "the worker measures, too"
+    assert await seen() == (0, 0)
+    monkeypatch.setitem(announce.EFFECTS, CustomerRecordChanged, fail)
+    await tell([customer_event(number) for number in "123"])
+    await announce_all()
+    clock.advance(timedelta(seconds=90))
+    await tell(customer_event("4"))
+    assert await seen() == (4, 90)
+    monkeypatch.setattr(gauges, "COUNTED", 3)
+    assert await seen() == (3, 90)
+    monkeypatch.delitem(announce.EFFECTS, CustomerRecordChanged)
+    assert await announce_all() == 4
+    assert await seen() == (0, 0)
 
 
 async def test_old_events_are_forgotten_and_waiting_ones_never(

@@ -7,7 +7,7 @@ from typing import cast
 from anliegen.kit import Context, Service
 from anliegen.kit.files import Files
 
-from . import announcer, api, dispatcher, sweeper
+from . import announcer, api, dispatcher, gauges, sweeper
 from .clients import GraphSender, SmtpSender
 from .handlers import handlers, timers
 from .languages import Languages
@@ -46,6 +46,6 @@ service = Service(
     routers=api.routers,
     handlers=handlers,
     timers=timers,
-    parts={"announcer": announcer.run, "dispatcher": dispatcher.run, "sweeper": sweeper.run},
+    parts={"announcer": announcer.run, "dispatcher": dispatcher.run, "gauges": gauges.run, "sweeper": sweeper.run},
     lifespan=open_resources,
 )

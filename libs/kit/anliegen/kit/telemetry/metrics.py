@@ -114,6 +114,16 @@ channel_last_received = Ages(
 webhook_attempts = Counter(
     "webhook_delivery_attempts_total", "Attempts to bring a message out, by outcome.", ("service", "outcome")
 )
+partner_events_waiting = Gauge(
+    "partner_events_waiting", "Partners' events that are kept and not yet announced, counted to 10,000.", ("service",)
+)
+partner_events_oldest = Gauge(
+    "partner_events_oldest_seconds", "For how long the longest waiting of them has waited.", ("service",)
+)
+customer_records_contradicted = Counter(
+    "customer_records_contradicted_total",
+    "Addresses in partners' records that a person said are another customer's, and that stay so.", ("service",),
+)  # fmt: skip
 
 
 def exposition() -> bytes:

@@ -16,6 +16,7 @@ from anliegen.events import (
 )
 from anliegen.kit import Transaction
 from anliegen.kit.errors import Unavailable
+from anliegen.kit.telemetry import metrics
 
 from ..domain.contacts import LONGEST_NAME, clean_line
 from ..domain.identity import link_id_of, ordered
@@ -79,6 +80,7 @@ async def _link(
             continue
         if contradicting.intersection(persons[journey]):
             log.warning("customer_record_contradicted", journey_id=str(journey), customer_journey_id=str(customer))
+            tx.after_commit(metrics.customer_records_contradicted.labels(tx.context.service.name).inc)
             continue
         link_id = link_id_of(a, b, "customer record", address.kind.value, address.value)
         await links.insert_link(tx, link_id=link_id, a=a, b=b)

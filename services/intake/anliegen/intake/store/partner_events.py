@@ -77,6 +77,19 @@ async def lock_next(tx: Transaction) -> Kept | None:
     return None if row is None else _kept(row)
 
 
+async def count_waiting(tx: Transaction, *, most: int) -> tuple[int, datetime | None]:
+    """How many events wait for being announced, counted up to `most`, and when the first of them came."""
+    row = await tx.fetchrow(
+        """
+        SELECT (SELECT count(*) FROM (SELECT 1 FROM partner_events WHERE state = 'received' LIMIT $1) AS counted),
+               (SELECT received_at FROM partner_events WHERE state = 'received' ORDER BY ord LIMIT 1)
+        """,
+        most,
+    )
+    assert row is not None
+    return row["count"], row["received_at"]
+
+
 async def update_announced(tx: Transaction, *, source: str, event_id: str) -> None:
     """Note that it was announced, and forget what it said."""
     await tx.execute(
