@@ -15,6 +15,7 @@ from anliegen.events.asyncapi import SOMETIMES, document
 from anliegen.events.builders import build, envelope_for
 from anliegen.events.documentation import HEADERS
 from anliegen.events.generated import REPOSITORY
+from anliegen.events.partners import PartnerEvent, partner_type_of
 from anliegen.events.topics import manifest
 
 CLASSES = registry.classes_in("anliegen.events")
@@ -136,3 +137,18 @@ def test_parts_that_events_share_are_the_same_in_all() -> None:
     for cls in CLASSES:
         found = asyncapi._schemas([cls])
         assert all(WRITTEN["components"]["schemas"][name] == part for name, part in found.items()), cls
+
+
+def test_partner_channel_names_every_fact_that_a_partner_may_tell_in_both_modes() -> None:
+    kinds = [partner_type_of(cls) for cls in CLASSES if issubclass(cls, PartnerEvent)]
+    assert "partner.customer_record_changed.v1" in kinds
+    messages = WRITTEN["channels"]["anliegen.partner"]["messages"]
+    assert messages.keys() == {name for kind in kinds for name in (kind, f"{kind}.structured")}
+    for kind in kinds:
+        binary, structured = (WRITTEN["components"]["messages"][name] for name in (kind, f"{kind}.structured"))
+        headers, event = binary["examples"][0]["headers"], structured["examples"][0]["payload"]
+        other = "com.example.invoice.sent"
+        assert errors(binary["headers"], {**headers, "ce_type": other}) == [f"{kind!r} was expected"]
+        assert errors(structured["payload"], {**event, "type": other}) == [f"{kind!r} was expected"]
+        assert errors(binary["headers"], {**headers, "content-type": "application/cloudevents+json"})
+        assert errors(structured["payload"], {name: value for name, value in event.items() if name != "data"})

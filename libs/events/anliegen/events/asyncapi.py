@@ -14,9 +14,11 @@ from importlib.metadata import version
 from typing import Any
 
 from . import registry
+from .asyncapi_partners import data_schema_of, partner_classes_among, partner_messages
 from .base import Event
 from .codec import LARGEST_PAYLOAD
 from .documentation import HEADERS, read_example
+from .partners import partner_type_of
 from .schemas import schema_of
 from .topics import PARTNER, TopicSpec, manifest
 
@@ -42,15 +44,6 @@ _FORMS: Mapping[str, Mapping[str, Any]] = {
     "ce_sequence": {"pattern": "^[0-9]{1,19}$"},
     "traceparent": {"pattern": "^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$"},
 }
-
-_ATTRIBUTES = {
-    "specversion": {"type": "string", "const": "1.0"},
-    "id": {"type": "string", "minLength": 1, "description": "Unique for the source: a repetition has the same one."},
-    "source": {"type": "string", "minLength": 1, "format": "uri-reference", "description": "Who says it."},
-    "type": {"type": "string", "minLength": 1, "description": "What happened, in the partner's own words."},
-    "time": {"type": "string", "format": "date-time", "description": "When it happened."},
-}
-_DEMANDED = ["specversion", "id", "source", "type"]
 
 
 def document(hearers: Mapping[str, Sequence[str]], partner_readers: Sequence[str] = ()) -> dict[str, Any]:
@@ -81,7 +74,7 @@ def document(hearers: Mapping[str, Sequence[str]], partner_readers: Sequence[str
         "channels": dict(_channels(classes)),
         "operations": dict(_operations(classes, hearers, partner_readers)),
         "components": {
-            "messages": {cls.event_type: _message(cls) for cls in classes} | _partner_messages(),
+            "messages": {cls.event_type: _message(cls) for cls in classes} | partner_messages(classes),
             "schemas": _schemas(classes),
             "correlationIds": {
                 "beginning": {
@@ -93,7 +86,7 @@ def document(hearers: Mapping[str, Sequence[str]], partner_readers: Sequence[str
     }
 
 
-def _channels(classes: Iterable[type[Event]]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _channels(classes: Sequence[type[Event]]) -> Iterator[tuple[str, dict[str, Any]]]:
     for spec in manifest("production"):
         carried = [cls for cls in classes if registry.topic_of(cls) == spec.name]
         if carried:
@@ -115,10 +108,11 @@ def _channels(classes: Iterable[type[Event]]) -> Iterator[tuple[str, dict[str, A
         PARTNER.rstrip("."),
         {
             "address": name,
-            "description": "What a partner system tells Anliegen: CloudEvents 1.0 in binary or structured mode, of any "
-            "type. They are taken once by source and id.",
+            "description": "What a partner system tells Anliegen: CloudEvents 1.0 in binary or structured mode, of "
+            "these types, as far as the partner is registered for them. They are taken once by source and id; what "
+            "cannot be taken is a dead letter of its reader. The same is taken over HTTP: docs/partners.md.",
             "parameters": {"name": {"description": "The partner system's name in the settings of the installation."}},
-            "messages": {kind: _reference("messages", kind) for kind in _partner_messages()},
+            "messages": {kind: _reference("messages", kind) for kind in partner_messages(classes)},
             "bindings": {"kafka": binding},
         },
     )
@@ -147,7 +141,7 @@ def _operations(
             names = [cls.__name__ for cls in heard if registry.topic_of(cls) == topic]
             yield _operation("receive", service, topic, names)
     for service in partner_readers:
-        yield _operation("receive", service, PARTNER.rstrip("."), list(_partner_messages()))
+        yield _operation("receive", service, PARTNER.rstrip("."), list(partner_messages(classes)))
 
 
 def _operation(action: str, service: str, channel: str, messages: Sequence[str]) -> tuple[str, dict[str, Any]]:
@@ -194,51 +188,6 @@ def _message(cls: type[Event]) -> dict[str, Any]:
     }
 
 
-def _partner_messages() -> dict[str, dict[str, Any]]:
-    """A partner's event in the two modes of CloudEvents on Kafka; its data is any JSON."""
-    attributes = {"specversion": "1.0", "id": "4711", "source": "/erp/invoices", "type": "com.example.invoice.sent"}
-    data = {"invoice": "R-2026-0815"}
-    headers = {
-        "type": "object",
-        "properties": {f"ce_{name}": schema for name, schema in _ATTRIBUTES.items()}
-        | {"content-type": {"type": "string", "pattern": "^application/([a-z0-9.-]+\\+)?json"}},
-        "required": [f"ce_{name}" for name in _DEMANDED] + ["content-type"],
-    }
-    structured = "application/cloudevents+json"
-    return {
-        "PartnerEvent": {
-            "title": "PartnerEvent",
-            "summary": "An event of a partner system in binary mode: attributes as headers, data as the value.",
-            "contentType": "application/json",
-            "headers": headers,
-            "payload": {"description": "The partner's data, any JSON."},
-            "examples": [
-                {
-                    "headers": {f"ce_{name}": value for name, value in attributes.items()}
-                    | {"content-type": "application/json"},
-                    "payload": data,
-                }
-            ],
-        },
-        "StructuredPartnerEvent": {
-            "title": "StructuredPartnerEvent",
-            "summary": "An event of a partner system in structured mode: attributes and data in the value.",
-            "contentType": structured,
-            "headers": {
-                "type": "object",
-                "properties": {"content-type": {"type": "string", "pattern": "^application/cloudevents\\+json"}},
-                "required": ["content-type"],
-            },
-            "payload": {
-                "type": "object",
-                "properties": {**_ATTRIBUTES, "data": {"description": "The partner's data, any JSON."}},
-                "required": _DEMANDED,
-            },
-            "examples": [{"headers": {"content-type": structured}, "payload": {**attributes, "data": data}}],
-        },
-    }
-
-
 def _schemas(classes: Iterable[type[Event]]) -> dict[str, Any]:
     headers = {name: {"type": "string", "description": told, **_FORMS.get(name, {})} for name, told in HEADERS.items()}
     required = [name for name in headers if name not in SOMETIMES]
@@ -250,6 +199,8 @@ def _schemas(classes: Iterable[type[Event]]) -> dict[str, Any]:
             del schema[name]
         for name, part in {**parts, cls.event_type: schema}.items():
             found[name] = _as_draft_07(part)
+    for partner_cls in partner_classes_among(classes):
+        found[partner_type_of(partner_cls)] = _as_draft_07(data_schema_of(partner_cls))
     return found
 
 
