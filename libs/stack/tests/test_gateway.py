@@ -154,6 +154,11 @@ async def test_gateway_is_ready_only_with_all_its_services(gateway: httpx.AsyncC
     assert set((await gateway.get("/")).json()["services"]) == {"helpdesk", "gone"}
 
 
+async def test_docs_are_those_of_any_service(gateway: httpx.AsyncClient) -> None:
+    for path in ("/docs", "/docs/swagger-ui.css", "/problems/x"):
+        assert (await gateway.get(path)).json()["path"] == path
+
+
 async def test_gateway_names_the_services_that_are_fenced() -> None:
     ready = {"status": "ok"}
     fenced = {"status": "ok", "fenced": ["helpdesk"]}

@@ -1,6 +1,9 @@
 """Health, and a description of the interface that says what is true."""
 
+import mimetypes
+import re
 import time
+from pathlib import Path
 
 from anliegen.kit.http.app import create_app
 from anliegen.kit.testing.clients import TestClient
@@ -86,6 +89,30 @@ async def test_the_description_lists_every_route_and_no_other(app, client: TestC
     assert described == routes
 
 
+async def test_docs_ask_no_other_server_for_anything(client: TestClient, problem):
+    page = await client.anonymous.get("/docs")
+    assert page.status_code == 200
+    assert "//" not in re.sub(r"<!--.*?-->", "", page.text), "no other server, and no comment of a script"
+    asked = re.findall(r"""(?:src|href)="([^"]*)\"""", page.text)
+    assert {Path(one).suffix for one in asked} == {".js", ".css", ".png"}
+    for one in asked:
+        file = await client.anonymous.get(one)
+        assert file.status_code == 200
+        assert file.headers["content-type"].partition(";")[0] == mimetypes.guess_type(one)[0]
+    bundle = (await client.anonymous.get("/docs/swagger-ui-bundle.js")).text
+    assert "SwaggerUIBundle" in bundle
+    for other in ("redoc.standalone.js", "..%2fcore.py", "%2e%2e", "x"):
+        problem(await client.anonymous.get(f"/docs/{other}"), 404, "path_not_found")
+
+
+async def test_without_their_files_there_are_no_docs(service, context, monkeypatch):
+    from .conftest import PUBLIC
+
+    monkeypatch.setattr("anliegen.kit.http.docs_page.FILES_OF", "nobody_has_installed_this")
+    without = create_app(service, context.settings, public_routes=PUBLIC)
+    assert not any(getattr(route, "path", "").startswith("/docs") for route in without.routes)
+
+
 async def test_docs_only_where_nobody_else_can_reach_them(app, client: TestClient, service, context):
     assert (await client.anonymous.get("/docs")).status_code == 200
     changes = {"environment": "production", "oidc_issuer": "https://issuer.test", "oidc_jwks_url": ""}
@@ -93,4 +120,4 @@ async def test_docs_only_where_nobody_else_can_reach_them(app, client: TestClien
     from .conftest import PUBLIC
 
     production = create_app(service, settings, public_routes=PUBLIC)
-    assert "/docs" not in {getattr(route, "path", "") for route in production.routes}
+    assert not any(getattr(route, "path", "").startswith("/docs") for route in production.routes)

@@ -63,7 +63,7 @@ def make_gateway(routes: Callable[[], Mapping[str, int]]) -> Starlette:
         fenced = sorted({name for answer in answers if answer for name in answer.get("fenced", ())})
         return JSONResponse({"status": "ok", **({"fenced": fenced} if fenced else {})})
 
-    async def explain(request: Request) -> Response:
+    async def pass_to_any(request: Request) -> Response:
         return await _forward(client, request, next(iter(routes().values())))
 
     async def describe(_: Request) -> Response:
@@ -88,7 +88,9 @@ def make_gateway(routes: Callable[[], Mapping[str, int]]) -> Starlette:
             Route("/readyz", ready),
             Route("/livez", lambda _: JSONResponse({"status": "ok"})),
             Route("/openapi.json", describe),
-            Route("/problems/{code}", explain),
+            Route("/problems/{code}", pass_to_any),
+            Route("/docs", pass_to_any),
+            Route("/docs/{file}", pass_to_any),
             Route("/{service}", forward, methods=METHODS),
             Route("/{service}/{rest:path}", forward, methods=METHODS),
         ],

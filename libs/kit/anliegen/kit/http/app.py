@@ -6,12 +6,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppres
 from typing import cast
 
 from fastapi import FastAPI
-from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.middleware import Middleware
-from starlette.requests import Request
-from starlette.responses import Response
 from starlette.routing import BaseRoute
-from starlette.routing import Route as PlainRoute
 from starlette.types import Lifespan
 
 from ..health import LoopLag
@@ -19,6 +15,7 @@ from ..service import Context, Service, open_context
 from ..settings import Settings, load
 from .auth import Authenticator, check_issuer
 from .cors import CrossOrigin
+from .docs_page import docs_routes
 from .doors import Doors
 from .etags import takes_if_match
 from .fence import fence_router
@@ -35,7 +32,6 @@ from .rates import Limiter, parse_limit
 from .routing import Route, RouteRefused
 from .streams import Streams
 
-DOCS_POLICY = "default-src 'self' https://cdn.jsdelivr.net 'unsafe-inline' data:; frame-ancestors 'none'"
 OpenContext = Callable[[], AbstractAsyncContextManager[Context]]
 
 
@@ -96,7 +92,7 @@ def create_app(
     health = Health(lambda: [doors.context] if doors.context else [], lag or own_lag, expected=[service.name])
     app.router.routes.extend(infrastructure_routes(health, app.openapi))
     if settings.is_development:
-        app.router.routes.append(PlainRoute("/docs", show_docs, name="show_docs"))
+        app.router.routes.extend(docs_routes())
     check_infrastructure(app.routes)
     return app
 
@@ -186,10 +182,3 @@ def check_infrastructure(routes: Sequence[BaseRoute]) -> None:
         path = getattr(route, "path", None)
         if not isinstance(route, Route) and path not in INFRASTRUCTURE_ROUTES:
             raise RouteRefused(f"{path} stands in no list of public routes")
-
-
-async def show_docs(request: Request) -> Response:
-    """The interface to try out in a browser; only where nobody else can reach it."""
-    page = get_swagger_ui_html(openapi_url="/openapi.json", title=getattr(request.app, "title", "Anliegen"))
-    page.headers["Content-Security-Policy"] = DOCS_POLICY
-    return page

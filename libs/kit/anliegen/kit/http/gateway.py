@@ -26,8 +26,9 @@ from ..migrate import wait_for_migrations
 from ..service import Context, Service
 from ..settings import Settings
 from ..telemetry import logs
-from .app import check_infrastructure, create_app, show_docs
+from .app import check_infrastructure, create_app
 from .cors import CrossOrigin
+from .docs_page import docs_routes
 from .doors import Doors
 from .health import Health
 from .infrastructure import infrastructure_routes
@@ -81,7 +82,7 @@ class Gateway:
         health = Health(self._contexts, self.lag, expected=list(self.members))
         routes = [Route("/", self.show_index, name="show_index"), *infrastructure_routes(health, self.openapi)]
         if docs:
-            routes.append(Route("/docs", show_docs, name="show_docs"))
+            routes += docs_routes()
         check_infrastructure(routes)
         self._routes = Starlette(routes=routes, exception_handlers=HANDLERS)
         self._own: ASGIApp = Observed(BodyLimit(self._answer), service="gateway")

@@ -16,6 +16,8 @@ PUBLIC_ROUTES: dict[str, str] = {
 }
 
 INFRASTRUCTURE_ROUTES: frozenset[str] = frozenset(
-    {"/", "/livez", "/readyz", "/startupz", "/metrics", "/openapi.json", "/docs", "/problems/{code}"}
-)
+    {
+        "/", "/livez", "/readyz", "/startupz", "/metrics", "/openapi.json", "/docs", "/docs/{file}", "/problems/{code}",
+    }
+)  # fmt: skip
 """Answered by the kit for those who run the product; the edge does not forward health and metrics to the outside."""
