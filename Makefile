@@ -22,6 +22,10 @@ demo: install ## start everything and play the first journey; it stays running u
 	@$(BIN)/anliegen up
 	@$(BIN)/python scripts/demo.py
 
+demo-compose: install ## the same in containers (docker compose); it stays running until docker compose down
+	@docker compose up --detach --build --wait
+	@ANLIEGEN_HOME=.anliegen/compose $(BIN)/python scripts/demo.py
+
 test: install check ## check everything and run every test
 	@$(BIN)/pytest --ignore=tests/architecture --durations=10 --durations-min=1
 
@@ -59,4 +63,4 @@ release-schemas: install ## keep the events' schemas as they are now, for good; 
 new-service: install ## begin a service: make new-service NAME=parcel-tracing
 	@$(BIN)/python scripts/new_service.py $(NAME)
 
-.PHONY: help install demo test search stories check up down bench chaos lock docs release-schemas new-service
+.PHONY: help install demo demo-compose test search stories check up down bench chaos lock docs release-schemas new-service

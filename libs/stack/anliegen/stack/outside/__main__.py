@@ -18,14 +18,16 @@ def main() -> None:
     parser.add_argument("--home", type=Path, required=True)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--smtp-port", type=int, required=True)
+    parser.add_argument("--host", default=LOOPBACK, help="0.0.0.0 in a container")
+    parser.add_argument("--name", default=LOOPBACK, help="under which services reach it")
     chosen = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s (%(name)s)")
     for noisy in ("mail.log", "aiosmtpd"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    app = make_app(Home(chosen.home), port=chosen.port, smtp_port=chosen.smtp_port)
+    app = make_app(Home(chosen.home), port=chosen.port, smtp_port=chosen.smtp_port, host=chosen.host, name=chosen.name)
     uvicorn.run(
         app,
-        host=LOOPBACK,
+        host=chosen.host,
         port=chosen.port,
         log_config=None,
         access_log=False,

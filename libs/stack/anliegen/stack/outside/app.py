@@ -33,24 +33,27 @@ LOGS_EVERY = 60.0  # seconds
 log = logging.getLogger(__name__)
 
 
-def make_app(home: Home, *, port: int, smtp_port: int) -> Starlette:
-    """The application; its lifespan holds the mail server, the stand-ins' own lifespans and the care for the logs."""
+def make_app(home: Home, *, port: int, smtp_port: int, host: str = LOOPBACK, name: str = LOOPBACK) -> Starlette:
+    """The application; its lifespan holds the mail server, the stand-ins' own lifespans and the care for the logs.
+
+    `host` is where it listens, `name` what others call it, in tokens too.
+    """
     mailbox = Mailbox(home.mailbox)
-    issuer = Issuer(f"http://{LOOPBACK}:{port}/issuer", home.issuer_key)
+    issuer = Issuer(f"http://{name}:{port}/issuer", home.issuer_key)
     issuer.public_keys()
     stand_ins = load_stand_ins()
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         async with contextlib.AsyncExitStack() as stack:
-            for name, app in stand_ins.items():
+            for provider, app in stand_ins.items():
                 # The lifespan of a mounted application does not run by itself.
                 if (router := getattr(app, "router", None)) is not None:
                     try:
                         await stack.enter_async_context(router.lifespan_context(app))
                     except Exception:
-                        log.exception("The stand-in %s could not be started.", name)
-            mail = await serve_mail(mailbox, host=LOOPBACK, port=smtp_port)
+                        log.exception("The stand-in %s could not be started.", provider)
+            mail = await serve_mail(mailbox, host=host, port=smtp_port)
             stack.callback(mail.close)
             care = asyncio.create_task(_care_for_logs(home.logs))
             stack.callback(care.cancel)
@@ -71,7 +74,7 @@ def make_app(home: Home, *, port: int, smtp_port: int) -> Starlette:
         ],
         lifespan=lifespan,
         # A page elsewhere must not reach us under a name of its own that points to this machine.
-        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=[LOOPBACK, "localhost"])],
+        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=[LOOPBACK, "localhost", name])],
     )
 
 
