@@ -44,7 +44,6 @@ def server(home: Home, *, host: str = POSTGRES, port: int = 5432) -> PostgresSer
 
 def make_secrets(home: Home, services: list[str], *, ports: Mapping[str, int], owner: os.stat_result) -> None:
     """Make what is missing. The folder belongs to `owner`; what containers read, to their account's group as well."""
-    os.umask(0o077)
     within = server(home)
     _write(home.root / "secrets" / "postgres", {"postgres_password": home.secrets.get("postgres_superuser")})
     for name in services:
@@ -118,6 +117,7 @@ def main() -> None:
     if chosen.what == "setup":
         set_up(home, services)
         return
+    os.umask(0o077)
     home.root.mkdir(parents=True, exist_ok=True)
     ports = {name: int(port) for name, port in (word.split("=") for word in chosen.port)}
     make_secrets(home, services, ports=ports, owner=(chosen.like or home.root).stat())
