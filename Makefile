@@ -51,6 +51,10 @@ chaos: install ## break everything under load, then reconcile: make chaos MINUTE
 	@PYTHONPATH=tests/faults $(BIN)/python -m chaos --minutes $(or $(MINUTES),2) --seed $(or $(SEED),1) \
 		--rate $(or $(RATE),50) $(if $(REPORT),--report $(REPORT))
 
+chaos-compose: install ## kill each container of docker-compose.yml under load, then reconcile: SEED=1 RATE=20 ROUNDS=1
+	@PYTHONPATH=tests/faults $(BIN)/python -m chaos.containers --seed $(or $(SEED),1) --rate $(or $(RATE),20) \
+		--rounds $(or $(ROUNDS),1) $(if $(REPORT),--report $(REPORT))
+
 lock: install ## compile the third-party pins again
 	@$(BIN)/python scripts/lock.py
 
@@ -63,4 +67,4 @@ release-schemas: install ## keep the events' schemas as they are now, for good; 
 new-service: install ## begin a service: make new-service NAME=parcel-tracing
 	@$(BIN)/python scripts/new_service.py $(NAME)
 
-.PHONY: help install demo demo-compose test search stories check up down bench chaos lock docs release-schemas new-service
+.PHONY: help install demo demo-compose test search stories check up down bench chaos chaos-compose lock docs release-schemas new-service

@@ -214,6 +214,10 @@ class Load:
         self.ledger.messages.extend(one["body"]["biz_opaque_callback_data"] for one in new)
         self._seen = new[-1]["number"] if new else self._seen
 
+    def begin_messages_anew(self) -> None:
+        """The stand-in was started anew, and counts from one again."""
+        self._seen = 0
+
 
 def message_id(contact: Contact, number: int | None = None) -> str:
     """The Message-ID of a person's mail."""
