@@ -247,11 +247,11 @@ def test_ports_stay_and_one_that_was_taken_is_left_to_its_owner(stack: Stack, ho
 
 
 def test_ports_that_somebody_takes_while_they_are_chosen_give_way_to_others(
-    stack: Stack, home: Path, monkeypatch: pytest.MonkeyPatch
+    home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As where two folders' stacks are started at once: both see the same port free, and one is quicker."""
-    lifecycle.down(home)
     look_for_ports = lifecycle._Start.choose_ports
+    taken: dict[str, int] = {}
     with contextlib.ExitStack() as opened:
 
         def be_quicker(starting: lifecycle._Start) -> dict[str, int]:
@@ -262,13 +262,12 @@ def test_ports_that_somebody_takes_while_they_are_chosen_give_way_to_others(
                     opened.enter_context(socket.create_server(("127.0.0.1", chosen[use])))
             return chosen
 
-        taken: dict[str, int] = {}
         monkeypatch.setattr(lifecycle._Start, "choose_ports", be_quicker)
-        again = lifecycle.up(home, services=ONE)
-        assert {process.name: process.health for process in look(again.home)} == dict.fromkeys(ALL, "ready")
-        had = {taken["http"], taken["outside"], taken["smtp"]}
-        assert not had & {again.http_port, again.outside_port, again.smtp_port}
-        assert again.bootstrap != f"127.0.0.1:{taken['kafka']}"
+        with lifecycle.running_stack(home.with_name("slower"), services=ONE) as stack:
+            assert {process.name: process.health for process in look(stack.home)} == dict.fromkeys(ALL, "ready")
+            had = {taken["http"], taken["outside"], taken["smtp"]}
+            assert not had & {stack.http_port, stack.outside_port, stack.smtp_port}
+            assert stack.bootstrap != f"127.0.0.1:{taken['kafka']}"
 
 
 def test_servers_of_ones_own_are_taken_by_address(stack: Stack, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
