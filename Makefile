@@ -58,8 +58,9 @@ chaos-compose: install ## kill each container of docker-compose.yml under load, 
 lock: install ## compile the third-party pins again
 	@$(BIN)/python scripts/lock.py
 
-docs: install ## write what follows from the code: schemas, docs/{events.md,asyncapi.json,openapi.json}, parts of READMEs
+docs: install ## write what follows from the code: schemas, docs, parts of READMEs, deploy/platform of each service
 	@$(BIN)/python scripts/docs.py
+	@$(BIN)/python scripts/deploy.py
 
 release-schemas: install ## keep the events' schemas as they are now, for good; part of releasing the product
 	@$(BIN)/python -m anliegen.events.releases

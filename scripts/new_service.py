@@ -7,6 +7,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 TEMPLATE = Path(__file__).resolve().parent / "service_template"
 NAME = re.compile(r"[a-z]+(-[a-z]+)*")
+LISTS = {
+    "deploy/k8s/base/kustomization.yaml": "  - ../../../services/{name}/deploy\n",
+    "deploy/k8s/platform/services/kustomization.yaml": "  - ../../../../services/{name}/deploy/platform\n",
+}
+"""Where Kubernetes is told which services there are, and the line of one."""
 
 
 def begin(name: str, *, root: Path = ROOT) -> list[Path]:
@@ -26,7 +31,21 @@ def begin(name: str, *, root: Path = ROOT) -> list[Path]:
             text.replace("new-service", name).replace("new_service", package).replace("New service", title)
         )
         written.append(place)
+    for file, line in LISTS.items():
+        if (root / file).is_file():
+            enter(root / file, line, name)
     return written
+
+
+def enter(file: Path, line: str, name: str) -> None:
+    """Put the service's line among those of the others, in the order of the alphabet."""
+    before, after = line.split("{name}")
+    lines = file.read_text("utf-8").splitlines(keepends=True)
+    places = [number for number, text in enumerate(lines) if text.startswith(before) and text.endswith(after)]
+    own = line.format(name=name)
+    later = [number for number in places if lines[number] > own]
+    lines.insert(later[0] if later else places[-1] + 1, own)
+    file.write_text("".join(lines), "utf-8")
 
 
 def main() -> int:
