@@ -23,7 +23,7 @@ LISTS = ("deploy/k8s/base/kustomization.yaml", "deploy/k8s/platform/services/kus
 def scripts(monkeypatch: pytest.MonkeyPatch) -> dict[str, ModuleType]:
     """The scripts, as they find each other when they run."""
     monkeypatch.syspath_prepend(str(REPOSITORY / "scripts"))
-    names = ("deploy", "deploy_resources", "deploy_yaml", "new_service")
+    names = ("deploy", "deploy_resources", "deploy_secrets", "deploy_yaml", "new_service")
     return {name: importlib.import_module(name) for name in names}
 
 
@@ -149,3 +149,18 @@ def test_begun_service_is_listed_among_the_others(scripts, tmp_path: Path) -> No
     own = (tmp_path / "services" / "parcel-tracing" / "deploy" / "kustomization.yaml").read_text()
     assert "namePrefix: parcel-tracing-" in own
     assert "new-service" not in own
+
+
+def test_secrets_for_a_small_cluster_are_named_and_laid_out_as_the_operators_would(scripts) -> None:
+    needs = scripts["deploy_resources"].needs_of(load_service("intake"))
+    by_hand = {found["metadata"]["name"]: found["stringData"] for found in scripts["deploy_secrets"].secrets_of(needs)}
+    by_operators = {}
+    for found in scripts["deploy_resources"].secrets(needs):
+        template = found["spec"].get("target", {}).get("template", {})
+        by_operators[found["metadata"]["name"]] = set(template.get("data", by_hand["intake-settings"]))
+    # Without a pooler there is no address of it.
+    assert {name: set(data) for name, data in by_hand.items()} == {
+        n: k - {"pooled_url"} for n, k in by_operators.items()
+    }
+    assert by_hand["intake-database"]["url"].startswith("postgresql://intake:")
+    assert len({data.get("password") for data in by_hand.values()}) == 3
