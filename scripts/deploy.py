@@ -9,6 +9,7 @@ import argparse
 import logging
 import sys
 from pathlib import Path
+from textwrap import indent
 
 import deploy_resources as resources
 from deploy_resources import Needs, needs_of
@@ -58,6 +59,34 @@ def topic_list() -> str:
     return NOTE + "".join(rows)
 
 
+def observed() -> dict[str, str]:
+    """What Kubernetes is told of rules and dashboards, which are plain files for others as well, by file."""
+    folder = ROOT / "deploy" / "observability"
+    rules = sorted(folder.glob("rules/*.yaml"))
+    dashboards = sorted(folder.glob("dashboards/*.json"))
+    whole: dict[str, object] = {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": ["podmonitors.yaml", *(["prometheusrules.yaml"] if rules else [])],
+    }
+    if dashboards:
+        whole["generatorOptions"] = {"disableNameSuffixHash": True, "labels": {"grafana_dashboard": "1"}}
+        whole["configMapGenerator"] = [
+            {"name": f"anliegen-dashboard-{path.stem}", "files": [f"dashboards/{path.name}"]} for path in dashboards
+        ]
+    files = {"kustomization.yaml": documents([whole])}
+    if rules:
+        files["prometheusrules.yaml"] = NOTE + "---\n".join(prometheus_rule(path) for path in rules)
+    return files
+
+
+def prometheus_rule(path: Path) -> str:
+    """A file of Prometheus' rules as the resource that its operator reads: the same text, further in."""
+    metadata = {"name": f"anliegen-{path.stem}", "labels": {"app.kubernetes.io/part-of": "anliegen"}}
+    head = documents([{"apiVersion": "monitoring.coreos.com/v1", "kind": "PrometheusRule", "metadata": metadata}])
+    return head.removeprefix(NOTE) + "spec:\n" + indent(path.read_text("utf-8"), "  ")
+
+
 def wanted(services: list[Service]) -> dict[Path, str]:
     """Every file that follows from these services, with its text."""
     files = {
@@ -65,6 +94,7 @@ def wanted(services: list[Service]) -> dict[Path, str]:
         for service in services
         for name, text in files_of(needs_of(service)).items()
     }
+    files |= {ROOT / "deploy" / "observability" / name: text for name, text in observed().items()}
     files[ROOT / "deploy" / "k8s" / "components" / "development-topics" / "patch.yaml"] = development_topics()
     files[ROOT / "deploy" / "k8s" / "components" / "single-node" / "topics.txt"] = topic_list()
     return files

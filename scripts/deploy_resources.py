@@ -67,11 +67,14 @@ def needs_of(service: Service) -> Needs:
     )
 
 
-def _metadata(name: str, service: str, *, wave: int | None = None, **labels: str) -> Resource:
+def _metadata(name: str, service: str, *, wave: int | None = None, kept: bool = False, **labels: str) -> Resource:
     common = {"app.kubernetes.io/name": service, "app.kubernetes.io/part-of": "anliegen"}
     metadata: Resource = {"name": name, "labels": {**common, "app.kubernetes.io/managed-by": "kustomize", **labels}}
     if wave is not None:
         metadata["annotations"] = {"argocd.argoproj.io/sync-wave": str(wave)}
+    if kept:
+        # What is kept in it is deleted by a person alone.
+        metadata["annotations"]["argocd.argoproj.io/sync-options"] = "Prune=false,Delete=false"
     return metadata
 
 
@@ -81,7 +84,7 @@ def topics(needs: Needs) -> Iterator[Resource]:
         yield {
             "apiVersion": "kafka.strimzi.io/v1",
             "kind": "KafkaTopic",
-            "metadata": _metadata(spec.name, needs.name, **{"strimzi.io/cluster": KAFKA}),
+            "metadata": _metadata(spec.name, needs.name, wave=-2, kept=True, **{"strimzi.io/cluster": KAFKA}),
             "spec": {
                 "partitions": spec.partitions,
                 "replicas": spec.replication,
@@ -107,7 +110,7 @@ def user(needs: Needs) -> Resource:
     return {
         "apiVersion": "kafka.strimzi.io/v1",
         "kind": "KafkaUser",
-        "metadata": _metadata(f"{needs.name}-kafka", needs.name, **{"strimzi.io/cluster": KAFKA}),
+        "metadata": _metadata(f"{needs.name}-kafka", needs.name, wave=-2, **{"strimzi.io/cluster": KAFKA}),
         "spec": {
             "authentication": {"type": "scram-sha-512"},
             "authorization": {"type": "simple", "acls": acls},
@@ -128,7 +131,7 @@ def database(needs: Needs) -> Iterator[Resource]:
         yield {
             "apiVersion": "postgresql.cnpg.io/v1",
             "kind": "DatabaseRole",
-            "metadata": _metadata(name, needs.name),
+            "metadata": _metadata(name, needs.name, wave=-2, kept=True),
             "spec": {
                 "cluster": {"name": POSTGRES},
                 "name": role,
@@ -140,7 +143,7 @@ def database(needs: Needs) -> Iterator[Resource]:
     yield {
         "apiVersion": "postgresql.cnpg.io/v1",
         "kind": "Database",
-        "metadata": _metadata(needs.name, needs.name),
+        "metadata": _metadata(needs.name, needs.name, wave=-2, kept=True),
         "spec": {
             "cluster": {"name": POSTGRES},
             "name": needs.package,
@@ -159,7 +162,7 @@ def secrets(needs: Needs) -> Iterator[Resource]:
         yield {
             "apiVersion": "external-secrets.io/v1",
             "kind": "ExternalSecret",
-            "metadata": _metadata(f"{needs.name}-settings", needs.name, wave=-3),
+            "metadata": _metadata(f"{needs.name}-settings", needs.name, wave=-4),
             "spec": {
                 "refreshInterval": "1h",
                 "secretStoreRef": {"kind": "SecretStore", "name": STORE},
@@ -182,7 +185,7 @@ def _role_secret(needs: Needs, name: str, role: str, key: str, *, pooled: bool) 
     return {
         "apiVersion": "external-secrets.io/v1",
         "kind": "ExternalSecret",
-        "metadata": _metadata(name, needs.name, wave=-3),
+        "metadata": _metadata(name, needs.name, wave=-4),
         "spec": {
             "refreshInterval": "1h",
             "secretStoreRef": {"kind": "SecretStore", "name": STORE},

@@ -12,6 +12,9 @@ LISTS = {
     "deploy/k8s/platform/services/kustomization.yaml": "  - ../../../../services/{name}/deploy/platform\n",
 }
 """Where Kubernetes is told which services there are, and the line of one."""
+COMPOSE = "docker-compose.yml"
+LIKE = "helpdesk"
+"""The service whose containers a new one's are like."""
 
 
 def begin(name: str, *, root: Path = ROOT) -> list[Path]:
@@ -34,6 +37,8 @@ def begin(name: str, *, root: Path = ROOT) -> list[Path]:
     for file, line in LISTS.items():
         if (root / file).is_file():
             enter(root / file, line, name)
+    if (root / COMPOSE).is_file():
+        enter_in_compose(root / COMPOSE, name)
     return written
 
 
@@ -46,6 +51,26 @@ def enter(file: Path, line: str, name: str) -> None:
     later = [number for number in places if lines[number] > own]
     lines.insert(later[0] if later else places[-1] + 1, own)
     file.write_text("".join(lines), "utf-8")
+
+
+def enter_in_compose(file: Path, name: str) -> None:
+    """Give the service its containers, each block before the one of the next service in the order of the alphabet."""
+    text = file.read_text("utf-8")
+    listed = re.search(r"^x-services: &services (.+)$", text, re.MULTILINE)
+    if listed is None:
+        raise ValueError(f"{file.name} has no line x-services")
+    names = sorted([*listed[1].split(), name])
+    text = text.replace(listed[0], f"x-services: &services {' '.join(names)}")
+    for begins in ("x-{name}: &{name}\n", "  {name}-migrate:\n"):
+        block = text[text.index(begins.format(name=LIKE)) :].partition("\n\n")[0] + "\n\n"
+        own = block.replace(LIKE, name)
+        if later := names[names.index(name) + 1 :]:
+            place = text.index(begins.format(name=later[0]))
+        else:
+            last = text.index(begins.format(name=names[-2]))
+            place = text.index("\n\n", last) + 2
+        text = text[:place] + own + text[place:]
+    file.write_text(text, "utf-8")
 
 
 def main() -> int:

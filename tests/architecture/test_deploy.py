@@ -1,6 +1,7 @@
 """What Kubernetes is told follows from the code: topics, rights, databases, routes; of a new service, too."""
 
 import importlib
+import re
 import shutil
 import subprocess
 import sys
@@ -53,6 +54,22 @@ def test_every_service_is_listed() -> None:
         text = (REPOSITORY / file).read_text()
         assert [name for name in all_services() if f"services/{name}/deploy" not in text] == [], file
         assert text.count("services/") == len(all_services()), file
+
+
+def test_rules_and_dashboards_reach_the_cluster(scripts, tmp_path: Path, monkeypatch) -> None:
+    deploy = scripts["deploy"]
+    monkeypatch.setattr(deploy, "ROOT", tmp_path)
+    assert set(deploy.observed()) == {"kustomization.yaml"}
+    for name, text in {"rules/lag.yaml": "groups:\n  - name: lag\n", "dashboards/service.json": "{}"}.items():
+        place = tmp_path / "deploy" / "observability" / name
+        place.parent.mkdir(parents=True)
+        place.write_text(text)
+    found = deploy.observed()
+    assert "name: anliegen-lag\n" in found["prometheusrules.yaml"]
+    assert found["prometheusrules.yaml"].endswith("spec:\n  groups:\n    - name: lag\n")
+    assert "  - prometheusrules.yaml\n" in found["kustomization.yaml"]
+    assert "      - dashboards/service.json\n" in found["kustomization.yaml"]
+    assert 'grafana_dashboard: "1"' in found["kustomization.yaml"]
 
 
 def test_every_topic_belongs_to_one_service(scripts) -> None:
@@ -137,15 +154,30 @@ def test_yaml_says_what_was_meant(scripts, value, text) -> None:
 
 
 def test_begun_service_is_listed_among_the_others(scripts, tmp_path: Path) -> None:
-    for file in LISTS:
-        (tmp_path / file).parent.mkdir(parents=True)
+    for file in (*LISTS, "docker-compose.yml"):
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(REPOSITORY / file, tmp_path / file)
     scripts["new_service"].begin("parcel-tracing", root=tmp_path)
     scripts["new_service"].begin("aftercare", root=tmp_path)
+    scripts["new_service"].begin("zoo-visits", root=tmp_path)
     for file in LISTS:
         listed = [line for line in (tmp_path / file).read_text().splitlines() if "services/" in line]
         assert listed == sorted(listed)
-        assert len(listed) == len(all_services()) + 2
+        assert len(listed) == len(all_services()) + 3
+    before, after = ((root / "docker-compose.yml").read_text() for root in (REPOSITORY, tmp_path))
+    (line,) = [text for text in after.splitlines() if text.startswith("x-services:")]
+    assert line.split()[2:] == sorted([*all_services(), "parcel-tracing", "aftercare", "zoo-visits"])
+    for name in ("parcel-tracing", "aftercare", "zoo-visits"):
+        assert after.count(name) == before.count("helpdesk")
+        for container in (
+            f"\n  {name}-migrate:\n",
+            f"\n  {name}:\n",
+            f"\n  {name}-worker:\n",
+            f"\nx-{name}: &{name}\n",
+        ):
+            assert after.count(container) == 1
+    taken_out = re.sub(r"(?<=\n)(x-|  )(parcel-tracing|aftercare|zoo-visits).*?\n\n", "", after, flags=re.DOTALL)
+    assert taken_out.replace(line, next(t for t in before.splitlines() if t.startswith("x-services:"))) == before
     own = (tmp_path / "services" / "parcel-tracing" / "deploy" / "kustomization.yaml").read_text()
     assert "namePrefix: parcel-tracing-" in own
     assert "new-service" not in own
