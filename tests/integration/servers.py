@@ -82,10 +82,10 @@ def _why_no_containers() -> str:
 
 @contextlib.contextmanager
 def _containers() -> Iterator[Servers]:
+    from testcontainers.community.postgres import PostgresContainer
     from testcontainers.core.config import testcontainers_config
     from testcontainers.core.container import DockerContainer
     from testcontainers.core.wait_strategies import ExecWaitStrategy
-    from testcontainers.community.postgres import PostgresContainer
 
     # The one that cleans up after a killed run is an image of its own, which not every registry has.
     testcontainers_config.ryuk_disabled = True

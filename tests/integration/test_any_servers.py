@@ -26,7 +26,8 @@ async def test_form_reaches_its_task_and_the_answer_its_writer(world: World) -> 
     agent = await world.person("agent", name="anna")
     address = f"ada.{uuid4().hex[:8]}@post.example"
     form = {
-        "channel": "web_form", "text": "Guten Tag, wie ändere ich das WLAN-Passwort an meinem Router?", "language": "de",
+        "channel": "web_form", "text": "Guten Tag, wie ändere ich das WLAN-Passwort an meinem Router?",
+        "language": "de",
         "sender": {"kind": "email", "value": address},
     }  # fmt: skip
     key = uuid4().hex
