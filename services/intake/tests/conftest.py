@@ -53,17 +53,24 @@ def webhook_bytes() -> Callable[[str], bytes]:
 
 @dataclass
 class Mailbox:
-    """A mail server that keeps what it is given, and refuses whom it is told to."""
+    """A mail server that keeps what it is given, refuses whom it is told to, and takes its time where it is told to."""
 
     port: int = 0
     mails: list[EmailMessage] = field(default_factory=list)
     refusals: dict[str, str] = field(default_factory=dict)
+    slow: dict[str, asyncio.Event] = field(default_factory=dict)
+    """By recipient, what has to happen before the mail is taken."""
+    begun: list[str] = field(default_factory=list)
+    """The recipients of all mails that were begun."""
 
     async def handle_RCPT(  # noqa: N802 - the library's name
         self, server: Any, session: Any, envelope: Any, address: str, options: Any
     ) -> str:
+        self.begun.append(address)
         if address in self.refusals:
             return self.refusals[address]
+        if address in self.slow:
+            await self.slow[address].wait()
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
@@ -88,19 +95,34 @@ class Provider:
 
     url: str
     stand_in: StandIn
+    slow: dict[str, asyncio.Event] = field(default_factory=dict)
+    """By the last part of a path, what has to happen before a request is answered."""
+    begun: list[str] = field(default_factory=list)
+    """The paths of all requests."""
 
 
 @pytest.fixture
 async def provider() -> AsyncIterator[Provider]:
     """WhatsApp's provider as the stand-in that ships, over real HTTP."""
     app = create_stand_in(ACCESS_TOKEN)
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, lifespan="off"))
+    given = Provider("", app.state.stand_in)
+
+    async def answer(scope: Any, receive: Any, send: Any) -> None:
+        given.begun.append(scope["path"])
+        if slow := given.slow.get(scope["path"].rpartition("/")[2]):
+            await slow.wait()
+        await app(scope, receive, send)
+
+    server = uvicorn.Server(uvicorn.Config(answer, host="127.0.0.1", port=0, log_config=None, lifespan="off"))
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
     task = asyncio.create_task(server._serve())
     while not server.started:
         await asyncio.sleep(0.01)
     port = server.servers[0].sockets[0].getsockname()[1]
-    yield Provider(f"http://127.0.0.1:{port}", app.state.stand_in)
+    given.url = f"http://127.0.0.1:{port}"
+    yield given
+    for slow in given.slow.values():
+        slow.set()
     server.should_exit = True
     await task
 

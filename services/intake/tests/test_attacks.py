@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from anliegen.events import Assurance, ContactReceived, JourneysMerged
+from anliegen.events import Assurance, Channel, ContactReceived, JourneysMerged
 from anliegen.intake.actions import speak
 from anliegen.kit.testing.clients import TestClient
 
@@ -95,7 +95,7 @@ async def test_a_stranger_named_in_many_forms_at_once_gets_one_mail(
     claimed = []
     for _ in range(3):
         async with begin() as tx:
-            claimed += await speak.claim_replies(tx, limit=16, hold=timedelta(minutes=3))
+            claimed += await speak.claim_replies(tx, places={Channel.EMAIL: 16}, hold=timedelta(minutes=3))
     assert [reply.way.recipient for reply in claimed] == ["stranger@post.example"]
     queued = (await database.snapshot("outgoing_messages"))["outgoing_messages"]
     mails = [one for one in queued if one["recipient"] == "stranger@post.example"]

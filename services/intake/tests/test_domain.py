@@ -34,7 +34,7 @@ from anliegen.intake.domain.references import (
     reply_address,
     status_token,
 )
-from anliegen.intake.domain.replies import language_for, wait_after, way_to, window_is_open
+from anliegen.intake.domain.replies import OUTGOING, language_for, wait_after, way_to, window_is_open
 
 SECRET = b"s" * 32
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -240,6 +240,8 @@ def test_words_go_where_the_person_wrote_else_by_mail_else_onto_the_page() -> No
     assert page.recipient is None
     assert ways[Channel.PHONE, None] is None
     assert ways[Channel.LETTER, whatsapp] is None
+    # Words that go out have a lane to go in.
+    assert {way.channel for way in ways.values() if way and way.recipient} == set(OUTGOING)
 
 
 def test_waits_grow_and_end() -> None:

@@ -18,6 +18,7 @@ from anliegen.kit import Context, Transaction
 
 SECRET = b"s" * 32
 DAY = timedelta(days=1)
+MAILS = {Channel.EMAIL: 10}
 ANNA = Handle(kind=HandleKind.EMAIL, value="anna@post.example")
 
 
@@ -56,12 +57,12 @@ async def test_a_recipient_gets_words_in_their_order(tx: Transaction) -> None:
     for one in (first, second, other):
         assert await outgoing.insert_reply(tx, one, due=tx.wall)
     assert not await outgoing.insert_reply(tx, first, due=tx.wall)
-    claimed = await claims.claim_due(tx, by="0", limit=10, hold=timedelta(minutes=1), automatic_every=DAY)
+    claimed = await claims.claim_due(tx, by="0", places=MAILS, hold=timedelta(minutes=1), automatic_every=DAY)
     assert {one.reply_id for one in claimed} == {first.reply_id, other.reply_id}
-    assert await claims.claim_due(tx, by="0", limit=10, hold=timedelta(minutes=1), automatic_every=DAY) == []
+    assert await claims.claim_due(tx, by="0", places=MAILS, hold=timedelta(minutes=1), automatic_every=DAY) == []
     assert await outgoing.update_sent(tx, Sent(first, provider_id="p"))
     assert not await outgoing.update_sent(tx, Sent(first, provider_id="q"))
-    [next_one] = await claims.claim_due(tx, by="0", limit=10, hold=timedelta(minutes=1), automatic_every=DAY)
+    [next_one] = await claims.claim_due(tx, by="0", places=MAILS, hold=timedelta(minutes=1), automatic_every=DAY)
     assert next_one.reply_id == second.reply_id
 
 
@@ -70,10 +71,12 @@ async def test_a_claim_ends_by_itself(begin: Any, clock: Any) -> None:
     async with begin() as tx:
         await outgoing.insert_reply(tx, one, due=tx.wall)
     async with begin() as tx:
-        assert len(await claims.claim_due(tx, by="0", limit=1, hold=timedelta(minutes=1), automatic_every=DAY)) == 1
+        assert (
+            len(await claims.claim_due(tx, by="0", places=MAILS, hold=timedelta(minutes=1), automatic_every=DAY)) == 1
+        )
     clock.advance(timedelta(minutes=1))
     async with begin() as tx:
-        [again] = await claims.claim_due(tx, by="0", limit=1, hold=timedelta(minutes=1), automatic_every=DAY)
+        [again] = await claims.claim_due(tx, by="0", places=MAILS, hold=timedelta(minutes=1), automatic_every=DAY)
     assert again.attempts == 2
 
 

@@ -23,4 +23,9 @@ async def breathe(count: int) -> None:
     what a contact costs.
     """
     if count:
-        await asyncio.sleep(min(count * BREATH_EACH, BREATH_MOST))
+        await asyncio.sleep(breath(count))
+
+
+def breath(count: int) -> float:
+    """Seconds to rest after a round with `count` in it, for whoever may have to end the rest early."""
+    return min(count * BREATH_EACH, BREATH_MOST)

@@ -1,28 +1,43 @@
-"""The dispatcher: takes words that are due, hands them to their channel outside any transaction, notes what became.
+"""The dispatcher: takes what is due to reach outside, hands it over outside any transaction, notes what became of it.
+
+Each kind of work has a lane with places of its own: the words of each outgoing channel, and files to be fetched. A
+place is free again once its work is noted, and the next look fills it, whatever else is under way; so neither a slow
+channel nor a slow conversation holds up any other. One look, one transaction, serves all lanes, and whoever looks rests
+by what was found (decision 0018). A lane that was full is looked for again once half of its places are free, or 0.2 s
+after the first of them, so that it takes many at once; the other lanes are looked for meanwhile.
+
+Who locks what: a look locks rows of `outgoing_messages`, then of `media`, and passes over those that others hold. Who
+notes words locks the streams of their journeys, sorted, then the rows, each with its provider's name for it, sorted.
+Who notes a file locks its contact, then its row. Claims that are ended pass over what is being noted. So whoever waits
+for a row holds only what comes before it, and no circle closes. Within a lane one task at a time notes what was sent,
+all of it together; what cannot be noted so is noted singly, each by a task that waits for no other.
 
 If the process ends between handing over and noting, the words are handed over again as soon as it is back, with the
-same Message-ID or the same `biz_opaque_callback_data`; channels have nothing better to offer.
+same Message-ID or the same `biz_opaque_callback_data`; channels have nothing better to offer. Nothing else hands them
+over again: see `noting`.
 """
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine, Sequence
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 import structlog
 
-from anliegen.events import ContentReference
+from anliegen.events import Channel
 from anliegen.kit import Context, backoff, begin
-from anliegen.kit.database import ACQUIRE_SECONDS, connect, is_passing
+from anliegen.kit.database import connect, is_passing
 from anliegen.kit.notifier import CHANNEL
 from anliegen.kit.settings import address_for
 from anliegen.kit.telemetry import metrics
 
+from . import fetching, noting
 from .actions import speak
 from .clients import SendingFailed
-from .domain.replies import Reply, Sent, wait_after
-from .mail.attachments import safe_name, sniff
+from .domain.replies import OUTGOING, Reply, Sent
+from .lanes import Lane, finish
 from .resources import resources_of
 from .sending import hand_over
 from .store import media
@@ -30,94 +45,167 @@ from .store import media
 log = structlog.get_logger(__name__)
 
 AT_ONCE = 96
+"""Words under way in each lane: more than a channel has conversations, so that none of those waits for a look."""
+MEDIA_AT_ONCE = 4
 HOLD = timedelta(minutes=4)
 HANDED_OVER_WITHIN = 150.0
 """Seconds that a channel may take, the wait for a free conversation included; well within the claim's time, HOLD."""
-NOTED_WITHIN = 30.0
-"""Seconds for which it is tried to note what was sent; well within the claim's time."""
 STOP_SECONDS = 12.0
 """How long a worker that is told to stop waits for what is under way."""
+RELEASE_SECONDS = 3.0
 LOOK_EVERY = 2.0
 """Seconds between two looks without a hint: for words whose hint was lost, and for those whose wait is over."""
-LOOK_AGAIN = (0.0, 0.03, 0.12)
-"""Seconds after a hint: it may come before the transaction that queued the words is committed."""
-MEDIA_AT_ONCE = 4
-MEDIA_ATTEMPTS = 10
+REST_SECONDS = 0.05
+"""After a look that found nothing. Most hints are the relay's, many a second under load: one look serves them all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lanes:
+    """The lanes of one dispatcher."""
+
+    words: dict[Channel, Lane[Reply]]
+    files: Lane[media.WaitingMedia]
+    many_free: asyncio.Event
+    """A lane that was full is to be looked for."""
+
+    @property
+    def all(self) -> tuple[Lane[Any], ...]:
+        """Every lane."""
+        return (*self.words.values(), self.files)
+
+    @property
+    def tasks(self) -> set[asyncio.Task[Any]]:
+        """What is under way."""
+        return {task for lane in self.all for task in lane.tasks}
 
 
 async def run(context: Context) -> None:
     """Dispatch for as long as the worker lives."""
     wake = resources_of(context).wake
-    address = address_for(context.settings.database_url, context.service.package, context.service.package)
-    async with connect(address, application="anliegen intake dispatcher") as listening:
-        # Every new contact is announced, so the relay's hint is ours, too; it costs the writer nothing more.
-        await listening.add_listener(CHANNEL, lambda *_: wake.set())
-        async with begin(context) as tx:
-            # Its own slot's alone: what another worker has taken is on its way.
-            await speak.release_claims(tx)
-        while not listening.is_closed():
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(wake.wait(), LOOK_EVERY)
-            hinted = wake.is_set()
-            wake.clear()
-            for pause in LOOK_AGAIN if hinted else (0.0,):
-                await asyncio.sleep(pause)
-                if sent := await dispatch_due(context):
-                    await backoff.breathe(sent)
-                    break
-    raise ConnectionError(f"the database went away, or did not answer within {ACQUIRE_SECONDS} s")
+    listening = asyncio.create_task(_listen(context))
+    attempt, begun = 0, False
+    try:
+        async with open_lanes(context) as lanes:
+            while True:
+                try:
+                    if not begun:
+                        # Its own slot's alone: what another worker has taken is on its way.
+                        await _release(context)
+                        begun = True
+                    await _rest(lanes, await look(context, lanes))
+                    attempt = 0
+                except Exception as problem:
+                    if not is_passing(problem):
+                        raise
+                    # What is under way goes on, and is noted once the database is back.
+                    log.info("dispatching_postponed", error=type(problem).__name__)
+                    await asyncio.sleep(backoff.delay(attempt, most=LOOK_EVERY))
+                    attempt += 1
+                    continue
+                # Not `wait_for`, which forgets in Python 3.11 that it was cancelled when the hint comes at that moment.
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(LOOK_EVERY):
+                        await wake.wait()
+                wake.clear()
+    finally:
+        listening.cancel()
+        await asyncio.wait({listening})
 
 
 async def dispatch_due(context: Context) -> int:
-    """Send everything that is due and fetch the files that wait; tells how many."""
+    """Send everything that is due and fetch the files that wait; tells how many, once all of it is noted."""
     total = 0
-    while True:
-        async with begin(context) as tx:
-            replies = await speak.claim_replies(tx, limit=AT_ONCE, hold=HOLD)
-            files = await media.claim_due(tx, limit=MEDIA_AT_ONCE, hold=HOLD)
-        if not replies and not files:
-            return total
-        await _finish([_dispatch(context, replies), *(_fetch(context, each) for each in files)])
-        total += len(replies) + len(files)
+    async with open_lanes(context) as lanes:
+        while True:
+            found = await look(context, lanes)
+            total += found
+            if not found and not lanes.tasks:
+                return total
+            if not found:
+                await asyncio.wait(lanes.tasks, return_when=asyncio.FIRST_COMPLETED)
 
 
-async def _finish(work: Sequence[Coroutine[Any, Any, None]]) -> None:
-    """Let each come to its own end, also when the worker is told to stop: what is broken off while a channel takes it
-    over is handed over again later. Raises the first trouble afterwards."""
-    tasks = [asyncio.create_task(each) for each in work]
+@contextlib.asynccontextmanager
+async def open_lanes(context: Context) -> AsyncIterator[Lanes]:
+    """Lanes without anything in them. Whoever leaves waits for what is under way; what had to be broken off is put back
+    for the next, but for what a channel has."""
+    many_free = asyncio.Event()
+    lanes = Lanes(
+        words={channel: Lane(context, _hand_over, places=AT_ONCE, many_free=many_free) for channel in OUTGOING},
+        files=Lane(context, fetching.fetch, places=MEDIA_AT_ONCE, many_free=many_free),
+        many_free=many_free,
+    )
     try:
-        done = await asyncio.shield(asyncio.gather(*tasks, return_exceptions=True))
-    except asyncio.CancelledError:
-        await asyncio.wait(tasks, timeout=STOP_SECONDS)
-        for task in tasks:
-            task.cancel()
+        yield lanes
+    except BaseException:
+        await finish(lanes.all, seconds=STOP_SECONDS)
+        # Where that fails, it is put back when this worker starts, or the claims end by themselves.
+        with contextlib.suppress(Exception):
+            async with asyncio.timeout(RELEASE_SECONDS):
+                await _release(context, lanes)
         raise
-    for problem in done:
-        if isinstance(problem, BaseException):
-            raise problem
 
 
-async def _dispatch(context: Context, replies: Sequence[Reply]) -> None:
-    """Hand these over side by side. What a channel takes while others are being noted is noted with the next."""
-    tasks = {asyncio.create_task(_hand_over(context, reply)) for reply in replies}
-    troubles: list[BaseException] = []
-    try:
-        while tasks:
-            done, tasks = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            troubles += [trouble for task in done if (trouble := task.exception())]
-            sent = [found for task in done if not task.exception() and (found := task.result())]
-            try:
-                await _note_sent(context, sent)
-            except Exception as trouble:
-                troubles.append(trouble)
-    finally:
-        for task in tasks:
-            task.cancel()
-    if troubles:
-        raise troubles[0]
+async def _release(context: Context, lanes: Lanes | None = None) -> None:
+    taken_over = [reply_id for lane in lanes.words.values() for reply_id in lane.taken_over] if lanes else []
+    async with begin(context) as tx:
+        await speak.release_claims(tx, taken_over=taken_over)
+
+
+async def look(context: Context, lanes: Lanes) -> int:
+    """Take what is due for the places that are free, and begin with it; tells with how much."""
+    lanes.many_free.clear()
+    places = {channel: asked for channel, lane in lanes.words.items() if (asked := lane.asks_for)}
+    files = lanes.files.asks_for
+    if not places and not files:
+        return 0
+    found: list[media.WaitingMedia] = []
+    replies: list[Reply] = []
+    async with begin(context) as tx:
+        if places:
+            replies = await speak.claim_replies(tx, places=places, hold=HOLD)
+        if files:
+            found = await media.claim_due(tx, limit=files, hold=HOLD)
+    begun = 0
+    for channel, asked in places.items():
+        mine = {reply.reply_id: reply for reply in replies if reply.way.channel is channel}
+        begun += lanes.words[channel].take(mine, asked=asked)
+    if files:
+        begun += lanes.files.take({(each.contact_id, each.media_id): each for each in found}, asked=files)
+    return begun
+
+
+async def _rest(lanes: Lanes, found: int) -> None:
+    """Rest by what a look found (decision 0018), but no longer than until a lane that was full can take many."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(backoff.breath(found) if found else REST_SECONDS):
+            await lanes.many_free.wait()
+
+
+async def _listen(context: Context) -> None:
+    """Look when there is a hint: every new contact is announced, so the relay's is ours, too, and costs the writer
+    nothing more. Without the connection words are found a little later, so nobody else needs to know of its trouble."""
+    wake, attempt = resources_of(context).wake, 0
+    address = address_for(context.settings.database_url, context.service.package, context.service.package)
+    while True:
+        try:
+            async with connect(address, application="anliegen intake dispatcher") as listening:
+                closed = asyncio.Event()
+                listening.add_termination_listener(lambda *_, ended=closed: ended.set())
+                await listening.add_listener(CHANNEL, lambda *_: wake.set())
+                wake.set()
+                attempt = 0
+                await closed.wait()
+        except Exception as problem:
+            log.info("hints_missing", error=type(problem).__name__)
+        await asyncio.sleep(backoff.delay(attempt))
+        attempt += 1
 
 
 async def _hand_over(context: Context, reply: Reply) -> Sent | None:
+    if reply.sent_at is not None:
+        # The channel has it: what is missing is the note.
+        return Sent(reply, provider_id=reply.provider_id, message_id=reply.message_id)
     try:
         sent = await _hand_over_in_time(context, reply)
     except SendingFailed as trouble:
@@ -126,8 +214,7 @@ async def _hand_over(context: Context, reply: Reply) -> Sent | None:
             attempts=reply.attempts,
         )  # fmt: skip
         metrics.webhook_attempts.labels(context.service.name, trouble.code).inc()
-        async with begin(context) as tx:
-            await speak.retry_or_give_up(tx, reply, code=trouble.code, lasting=trouble.lasting)
+        await noting.note_failed(context, reply, trouble)
         return None
     metrics.webhook_attempts.labels(context.service.name, "sent").inc()
     return sent
@@ -135,6 +222,9 @@ async def _hand_over(context: Context, reply: Reply) -> Sent | None:
 
 async def _hand_over_in_time(context: Context, reply: Reply) -> Sent:
     try:
+        if reply.attempts > resources_of(context).settings.send_attempts:
+            # Each time before, it came to no end: it took the process with it, or could not be noted.
+            raise SendingFailed("attempts_used_up", lasting=True)
         async with asyncio.timeout(HANDED_OVER_WITHIN):
             return await hand_over(context, reply)
     except TimeoutError as problem:
@@ -142,50 +232,6 @@ async def _hand_over_in_time(context: Context, reply: Reply) -> Sent:
     except SendingFailed:
         raise
     except Exception as problem:
-        # A fault of ours: tried again and given up like a channel's, or these words would stop everybody else's.
+        # A fault of ours: tried again and given up like a channel's, or these words would be tried for ever.
         log.exception("reply_broke", reply_id=str(reply.reply_id), channel=reply.way.channel.value)
         raise SendingFailed("unexpected", lasting=False) from problem
-
-
-async def _note_sent(context: Context, sent: Sequence[Sent]) -> None:
-    """Note what a channel took over; while the database is away, again: else it would be handed over twice."""
-    loop, attempt = asyncio.get_running_loop(), 0
-    deadline = loop.time() + NOTED_WITHIN
-    while sent:
-        try:
-            async with begin(context, late=True) as tx:
-                await speak.confirm_sent(tx, *sent)
-            return
-        except Exception as problem:
-            if is_passing(problem) and loop.time() < deadline:
-                await asyncio.sleep(backoff.delay(attempt, most=2.0))
-                attempt += 1
-            elif is_passing(problem) or len(sent) == 1:
-                raise
-            else:
-                # Noted one by one, the fault of one holds up no other.
-                await _finish([_note_sent(context, [each]) for each in sent])
-                return
-
-
-async def _fetch(context: Context, waiting: media.WaitingMedia) -> None:
-    resources = resources_of(context)
-    try:
-        content = await resources.whatsapp.fetch_media(waiting.media_id)
-    except SendingFailed as trouble:
-        log.warning("media_not_fetched", contact_id=str(waiting.contact_id), code=trouble.code)
-        async with begin(context) as tx:
-            give_up = trouble.lasting or waiting.attempts >= MEDIA_ATTEMPTS
-            due = None if give_up else tx.wall + wait_after(waiting.attempts)
-            await media.update_trouble(
-                tx, contact_id=waiting.contact_id, media_id=waiting.media_id, code=trouble.code, due=due
-            )
-        return
-    reference = ContentReference(
-        sha256=await resources.files.put(content),
-        size=len(content),
-        media_type=await asyncio.to_thread(sniff, content),
-        name=safe_name(waiting.name, ordinal=1),
-    )
-    async with begin(context) as tx:
-        await media.update_stored(tx, contact_id=waiting.contact_id, media_id=waiting.media_id, content=reference)

@@ -66,7 +66,7 @@ async def acknowledge_contact(
         cause=cause,
     )
     outgoing.add_reply(tx, reply, due=tx.wall)
-    resources.wake.set()
+    tx.after_commit(resources.wake.set)
     if on_page:
         announce_sent(tx, reply, provider_id=None)
 

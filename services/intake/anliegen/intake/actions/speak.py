@@ -1,6 +1,8 @@
 """Speak to a customer: queue what a task asks for, and note what became of it."""
 
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from uuid import UUID
 
 from anliegen.events import Channel, ReplyRequested, ReplySent
 from anliegen.kit import Transaction
@@ -23,6 +25,8 @@ from ..store import claims, outgoing
 from ..store import contacts as contact_store
 from .fail import announce_failure, cause_of, fail_reply
 
+NOT_NOTED = "not_noted"
+"""A channel took it over, which could not be noted: it is noted later, and not sent again."""
 STATUS_FAILED = "failed"
 STATUSES_DELIVERED = frozenset({"delivered", "read"})
 
@@ -60,7 +64,7 @@ async def queue_reply(tx: Transaction, event: ReplyRequested) -> None:
     elif on_page:
         announce_sent(tx, reply, provider_id=None)
     else:
-        resources.wake.set()
+        tx.after_commit(resources.wake.set)
 
 
 def _way(contact: Contact, *, mail_account: str) -> Way | None:
@@ -99,10 +103,15 @@ def announce_sent(tx: Transaction, reply: Reply, *, provider_id: str | None) -> 
         channel=reply.way.channel,
         template=reply.template,
         language=reply.language,
-        sent_at=tx.now,
+        sent_at=reply.sent_at or tx.now,
         provider_id=provider_id,
     )
     tx.publish(sent, cause=cause_of(tx, reply))
+
+
+async def keep_unnoted(tx: Transaction, sent: Sent) -> None:
+    """Keep that a channel took these words over, though that cannot be noted: then only the note is tried again."""
+    await outgoing.update_unnoted(tx, sent, code=NOT_NOTED, due=tx.wall + wait_after(sent.reply.attempts))
 
 
 async def retry_or_give_up(tx: Transaction, reply: Reply, *, code: str, lasting: bool) -> None:
@@ -111,23 +120,32 @@ async def retry_or_give_up(tx: Transaction, reply: Reply, *, code: str, lasting:
     if lasting or reply.attempts >= resources_of(tx).settings.send_attempts:
         await fail_reply(tx, reply, code=code)
     else:
-        due = tx.wall + wait_after(reply.attempts)
-        await outgoing.update_retry(tx, reply_id=reply.reply_id, code=code, due=due)
+        await retry_later(tx, reply, code=code)
 
 
-async def claim_replies(tx: Transaction, *, limit: int, hold: timedelta) -> list[Reply]:
-    """Take words that are due, but no second automatic mail to an address within a day."""
+async def retry_later(tx: Transaction, reply: Reply, *, code: str) -> None:
+    """Have words tried again after a while."""
+    due = tx.wall + wait_after(reply.attempts)
+    await outgoing.update_retry(tx, reply_id=reply.reply_id, code=code, due=due)
+
+
+async def claim_replies(tx: Transaction, *, places: Mapping[Channel, int], hold: timedelta) -> list[Reply]:
+    """Take words that are due, of each channel as many as it has places, but no second automatic mail to an address
+    within a day."""
     every = AUTOMATIC_REPLY_EVERY
-    await claims.update_repeated(tx, every=every, code=ANSWERED_LATELY, limit=4 * limit)
-    return await claims.claim_due(tx, by=tx.context.settings.worker_slot, limit=limit, hold=hold, automatic_every=every)
+    if mails := places.get(Channel.EMAIL, 0):
+        await claims.update_repeated(tx, every=every, code=ANSWERED_LATELY, limit=4 * mails)
+    by = tx.context.settings.worker_slot
+    return await claims.claim_due(tx, by=by, places=places, hold=hold, automatic_every=every)
 
 
-async def release_claims(tx: Transaction) -> int:
-    """Put back what this worker had taken before it was started again; tells how many.
+async def release_claims(tx: Transaction, *, taken_over: Sequence[UUID] = ()) -> int:
+    """Put back what this worker has taken and is not at work on, but for what a channel has; tells how many.
 
-    They may have been handed over already: then they are again, recognisable as the same.
+    What was taken before the worker was started again may have been handed over already: then it is again,
+    recognisable as the same.
     """
-    return await claims.update_claims_ended(tx, by=tx.context.settings.worker_slot)
+    return await claims.update_claims_ended(tx, by=tx.context.settings.worker_slot, taken_over=taken_over)
 
 
 async def keep_status(tx: Transaction, *, provider_id: str, status: str, code: str | None) -> None:

@@ -12,7 +12,8 @@ from .trouble import SendingFailed
 LONGEST_TEXT = 4096
 TIMEOUT_SECONDS = 20.0
 CONNECTIONS = 16
-"""Requests at once: the provider takes 80 messages a second of one number."""
+"""Messages at once: the provider takes 80 messages a second of one number."""
+MEDIA_CONNECTIONS = 4
 LARGEST_MEDIA = 100_000_000
 _WINDOW_CLOSED = 131047
 _PASSING = frozenset({1, 2, 4, 80007, 130429, 131000, 131016, 131048, 131056, 133004})
@@ -52,13 +53,10 @@ class GraphSender:
     def __init__(self, settings: IntakeSettings, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self._base = settings.whatsapp_api_url.rstrip("/")
         self._hosts = frozenset({httpx.URL(self._base).host, *settings.whatsapp_media_hosts})
-        self._client = httpx.AsyncClient(
-            headers={"Authorization": f"Bearer {settings.whatsapp_access_token.get_secret_value()}"},
-            timeout=TIMEOUT_SECONDS,
-            limits=httpx.Limits(max_connections=CONNECTIONS),
-            follow_redirects=False,
-            transport=transport,
-        )
+        token = settings.whatsapp_access_token.get_secret_value()
+        # Connections of their own: files that take long keep no message waiting, nor the other way round.
+        self._client = _client(token, CONNECTIONS, transport)
+        self._media_client = _client(token, MEDIA_CONNECTIONS, transport)
 
     async def send(self, message: OutgoingText) -> str:
         """Hand over one message and tell the provider's id of it. Raises SendingFailed."""
@@ -95,14 +93,14 @@ class GraphSender:
     async def fetch_media(self, media_id: str) -> bytes:
         """A file that a customer sent: its address first, then its bytes. Raises SendingFailed."""
         try:
-            about = await self._client.get(f"{self._base}/{media_id}")
+            about = await self._media_client.get(f"{self._base}/{media_id}")
             if about.status_code >= 400:
                 raise _refusal(about)
             address = str(about.json()["url"])
             if httpx.URL(address).host not in self._hosts:
                 raise SendingFailed("media_host_unknown", lasting=True)
             content = bytearray()
-            async with self._client.stream("GET", address) as response:
+            async with self._media_client.stream("GET", address) as response:
                 if response.status_code >= 400:
                     raise SendingFailed("media_refused", lasting=response.status_code == 404)
                 async for chunk in response.aiter_bytes():
@@ -118,6 +116,18 @@ class GraphSender:
     async def close(self) -> None:
         """Close the connections."""
         await self._client.aclose()
+        await self._media_client.aclose()
+
+
+def _client(token: str, connections: int, transport: httpx.AsyncBaseTransport | None) -> httpx.AsyncClient:
+    return httpx.AsyncClient(
+        headers={"Authorization": f"Bearer {token}"},
+        # Who waits for a free connection has not begun, so that alone is no failure.
+        timeout=httpx.Timeout(TIMEOUT_SECONDS, pool=None),
+        limits=httpx.Limits(max_connections=connections),
+        follow_redirects=False,
+        transport=transport,
+    )
 
 
 def _template(message: OutgoingText) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from anliegen.events import Channel, Handle, HandleKind, Task
 from anliegen.kit import ids
 
 ACKNOWLEDGEMENT = "acknowledgement"
+OUTGOING = (Channel.EMAIL, Channel.WHATSAPP)
+"""The channels that words go out on, each in a lane of its own."""
 LANGUAGES = ("de", "en", "fr", "it")
 AUTOMATIC_REPLY_EVERY = timedelta(hours=24)
 """A sender gets at most one automatic mail in this time, so that two machines never talk to each other."""

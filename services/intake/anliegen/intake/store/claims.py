@@ -1,7 +1,10 @@
 """SQL of taking words that are due: nothing twice, in their order, and no second automatic mail within a day."""
 
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from uuid import UUID
 
+from anliegen.events import Channel
 from anliegen.kit import Transaction
 
 from ..domain.replies import Reply
@@ -19,8 +22,8 @@ async def update_repeated(tx: Transaction, *, every: timedelta, code: str, limit
         UPDATE outgoing_messages SET state = 'suppressed', code = $2
         FROM (
             SELECT reply_id, ord FROM outgoing_messages
-            WHERE state = 'pending' AND due <= $1 AND claimed_until IS NULL ORDER BY due LIMIT $4
-            FOR UPDATE SKIP LOCKED
+            WHERE channel = 'email' AND state = 'pending' AND due <= $1 AND claimed_until IS NULL
+            ORDER BY due LIMIT $4 FOR UPDATE SKIP LOCKED
         ) AS oldest
         WHERE outgoing_messages.reply_id = oldest.reply_id AND state = 'pending' AND claimed_until IS NULL
           AND {_repeated("outgoing_messages", every="$3")}
@@ -40,26 +43,32 @@ def _repeated(mine: str, *, every: str) -> str:
 
 
 async def claim_due(
-    tx: Transaction, *, by: str, limit: int, hold: timedelta, automatic_every: timedelta
+    tx: Transaction, *, by: str, places: Mapping[Channel, int], hold: timedelta, automatic_every: timedelta
 ) -> list[Reply]:
-    """Take what is due, at most one per recipient and only its oldest, so that words arrive in their order.
+    """Take what is due, of each channel as many as it has places; at most one per recipient and only its oldest, so
+    that words arrive in their order. What a channel has already, and is to be noted alone, holds up no later words.
 
     A claim ends by itself after `hold`: a process that died in between and never comes back leaves nothing behind for
     ever. `by` is the slot of the worker. An automatic mail to an address that had one within `automatic_every` is never
     taken, unless it was before: then it may have been sent already, and is sent again as the same.
     """
+    # An array, since PostgreSQL expects a tenth of the table from limits that it does not know, and would read it all.
     rows = await tx.fetch(
         f"""
         WITH due AS (
-            SELECT reply_id FROM outgoing_messages AS mine
-            WHERE state = 'pending' AND due <= $1 AND (claimed_until IS NULL OR claimed_until <= $1)
-              AND NOT EXISTS (SELECT 1 FROM outgoing_messages AS other WHERE other.state = 'pending'
-                  AND other.channel = mine.channel AND other.recipient = mine.recipient AND other.ord < mine.ord)
-              AND (claimed_until IS NOT NULL OR NOT ({_repeated("mine", every="$5")}))
-            ORDER BY due LIMIT $2 FOR UPDATE SKIP LOCKED
+            SELECT found.reply_id FROM unnest($2::text[], $6::int[]) AS lane (channel, places), LATERAL (
+                SELECT reply_id FROM outgoing_messages AS mine
+                WHERE channel = lane.channel AND state = 'pending' AND due <= $1
+                  AND (claimed_until IS NULL OR claimed_until <= $1)
+                  AND NOT EXISTS (SELECT 1 FROM outgoing_messages AS other
+                      WHERE other.state = 'pending' AND other.sent_at IS NULL AND other.channel = mine.channel
+                        AND other.recipient = mine.recipient AND other.ord < mine.ord)
+                  AND (claimed_until IS NOT NULL OR NOT ({_repeated("mine", every="$5")}))
+                ORDER BY due LIMIT lane.places FOR UPDATE SKIP LOCKED
+            ) AS found
         ), claimed AS (
             UPDATE outgoing_messages AS o SET attempts = attempts + 1, claimed_until = $3, claimed_by = $4
-            FROM due WHERE o.reply_id = due.reply_id RETURNING {REPLY_COLUMNS}
+            WHERE o.reply_id = ANY (ARRAY (SELECT reply_id FROM due)) RETURNING {REPLY_COLUMNS}
         )
         SELECT o.*, c.message_id AS in_reply_to, c.message_refs,
             (SELECT max(heard.received_at) FROM contacts AS heard WHERE heard.channel = 'whatsapp'
@@ -67,15 +76,19 @@ async def claim_due(
             AS last_heard_at
         FROM claimed AS o LEFT JOIN contacts AS c ON c.contact_id = o.contact_id
         """,
-        tx.wall, limit, tx.wall + hold, by, automatic_every,
+        tx.wall, [channel.value for channel in places], tx.wall + hold, by, automatic_every, list(places.values()),
     )  # fmt: skip
     return [reply_of(row) for row in rows]
 
 
-async def update_claims_ended(tx: Transaction, *, by: str) -> int:
-    """End the claims of a worker that is not at work; tells how many."""
+async def update_claims_ended(tx: Transaction, *, by: str, taken_over: Sequence[UUID] = ()) -> int:
+    """End the claims of a worker that is not at work, but for these; tells how many. Waits for nobody: what is locked
+    is being noted."""
     return await tx.execute(
-        "UPDATE outgoing_messages SET claimed_until = $2 WHERE state = 'pending' AND claimed_by = $1 "
-        "AND claimed_until > $2",
-        by, tx.wall,
+        """
+        UPDATE outgoing_messages SET claimed_until = $2
+        WHERE reply_id IN (SELECT reply_id FROM outgoing_messages WHERE state = 'pending' AND claimed_by = $1
+            AND claimed_until > $2 AND reply_id <> ALL ($3::uuid[]) FOR UPDATE SKIP LOCKED)
+        """,
+        by, tx.wall, list(taken_over),
     )  # fmt: skip

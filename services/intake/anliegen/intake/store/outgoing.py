@@ -92,7 +92,7 @@ async def update_sent(tx: Transaction, sent: Sent) -> bool:
     touched = await tx.execute(
         """
         UPDATE outgoing_messages SET state = 'sent', provider_id = $2, message_id = coalesce($3, message_id),
-            sent_at = $4, claimed_until = NULL, code = NULL
+            sent_at = coalesce(sent_at, $4), claimed_until = NULL, code = NULL
         WHERE reply_id = $1 AND state = 'pending'
         """,
         sent.reply.reply_id, sent.provider_id, sent.message_id, tx.now,
@@ -104,13 +104,29 @@ def add_sent(tx: Transaction, sent: Sequence[Sent]) -> None:
     """Have it noted, with the announcements, that the channel took these over."""
     tx.write(
         """
-        UPDATE outgoing_messages AS mine SET state = 'sent', provider_id = s.provider_id, sent_at = $4,
-            message_id = coalesce(s.message_id, mine.message_id), claimed_until = NULL, code = NULL
+        UPDATE outgoing_messages AS mine SET state = 'sent', provider_id = s.provider_id,
+            message_id = coalesce(s.message_id, mine.message_id), sent_at = coalesce(mine.sent_at, $4),
+            claimed_until = NULL, code = NULL
         FROM unnest($1::uuid[], $2::text[], $3::text[]) AS s (reply_id, provider_id, message_id)
         WHERE mine.reply_id = s.reply_id AND state = 'pending'
         """,
         [each.reply.reply_id for each in sent], [each.provider_id for each in sent],
         [each.message_id for each in sent], tx.now,
+    )  # fmt: skip
+
+
+async def update_unnoted(tx: Transaction, sent: Sent, *, code: str, due: datetime) -> None:
+    """Keep that the channel took it over where that cannot be noted as it should be; what is due then is the note.
+
+    Its claim has ended and is there, as for everything that was handed over once (see `claims`).
+    """
+    await tx.execute(
+        """
+        UPDATE outgoing_messages SET sent_at = coalesce(sent_at, $2), provider_id = coalesce($3, provider_id),
+            message_id = coalesce($4, message_id), code = $5, due = $6, claimed_until = $7
+        WHERE reply_id = $1 AND state = 'pending'
+        """,
+        sent.reply.reply_id, tx.now, sent.provider_id, sent.message_id, code, due, tx.wall,
     )  # fmt: skip
 
 
