@@ -25,6 +25,8 @@ ARG SERVICE
 COPY libs/events ./libs/events
 COPY libs/kit ./libs/kit
 COPY services/${SERVICE} ./service
+# Each project is built from its own folder, in a shell of its own.
+# hadolint ignore=DL3003
 RUN for project in libs/events libs/kit service; do \
         (cd "${project}" && /opt/tools/bin/python -m hatchling build -t wheel -d /wheels) || exit 1; \
     done \

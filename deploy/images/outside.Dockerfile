@@ -16,6 +16,8 @@ RUN python3 -m venv --without-pip /opt/packages \
         outside-requirements.txt
 COPY libs ./libs
 COPY services/intake ./services/intake
+# Each project is built from its own folder, in a shell of its own.
+# hadolint ignore=DL3003
 RUN for project in libs/events libs/kit libs/stack services/intake; do \
         (cd "${project}" && /opt/tools/bin/python -m hatchling build -t wheel -d /wheels) || exit 1; \
     done \
