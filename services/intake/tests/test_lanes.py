@@ -11,9 +11,10 @@ import pytest
 
 from anliegen.events import HelpdeskReplyRequested, ReplySent
 from anliegen.events.builders import build
-from anliegen.intake import dispatcher, lanes
+from anliegen.intake import announcer, dispatcher, lanes
 from anliegen.intake.actions import speak
 from anliegen.intake.clients import GraphSender, OutgoingText, SendingFailed, whatsapp
+from anliegen.intake.resources import resources_of
 from anliegen.intake.settings import IntakeSettings
 from anliegen.kit import Context
 from anliegen.kit.testing.clients import TestClient
@@ -284,6 +285,22 @@ async def test_what_has_a_place_is_not_begun_again(context: Context) -> None:
     await lanes.finish([lane], seconds=5)
     assert begun == ["a", "b", "c"]
     assert (lane.asks_for, many_free.is_set()) == (3, True)
+
+
+@pytest.mark.parametrize("steps", range(4))
+@pytest.mark.parametrize(("part", "wake"), [(dispatcher, "wake"), (announcer, "wake_announcer")])
+async def test_who_is_told_to_stop_while_a_hint_comes_stops(context: Context, part: Any, wake: str, steps: int) -> None:
+    running = asyncio.create_task(part.run(context))
+    await asyncio.sleep(0.3)
+    getattr(resources_of(context), wake).set()
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    running.cancel()
+    await asyncio.wait({running}, timeout=3)
+    stopped = running.done()
+    running.cancel()
+    await asyncio.wait({running})
+    assert stopped
 
 
 @pytest.fixture

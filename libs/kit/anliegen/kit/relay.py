@@ -181,8 +181,10 @@ class Relay:
             raise
 
     async def _rest(self) -> None:
+        # Not `wait_for`: in Python 3.11 it forgets that it was cancelled where the hint comes at that moment.
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._woken.wait(), timeout=HINT_SECONDS)
+            async with asyncio.timeout(HINT_SECONDS):
+                await self._woken.wait()
         if self._connection.is_closed():
             raise LeadershipLost(LeadershipLost.__doc__)
 

@@ -171,3 +171,23 @@ async def test_a_row_that_kafka_takes_in_no_size_is_set_aside_and_the_others_go_
     await asyncio.gather(leading, return_exceptions=True)
     assert sent.all[-1] == (str(journey), 3)
     assert renewed == [True], "whoever was refused once is refused everything that comes after"
+
+
+@pytest.mark.parametrize("steps", range(4))
+async def test_who_is_told_to_end_while_a_hint_comes_ends(sent, steps) -> None:
+    async def rest_for_ever() -> None:
+        while True:
+            sent.relay._woken.clear()
+            await sent.relay._rest()
+
+    resting = asyncio.create_task(rest_for_ever())
+    await asyncio.sleep(0.02)
+    sent.relay._woken.set()
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    resting.cancel()
+    await asyncio.wait({resting}, timeout=2)
+    ended = resting.done()
+    resting.cancel()
+    await asyncio.wait({resting})
+    assert ended

@@ -45,8 +45,10 @@ async def run(context: Context) -> None:
             if time.monotonic() - forgotten_at > FORGET_EVERY:
                 forgotten_at = time.monotonic()
                 await forget_old(context)
+            # Not `wait_for`: in Python 3.11 it forgets that it was cancelled where the hint comes at that moment.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(wake.wait(), LOOK_EVERY)
+                async with asyncio.timeout(LOOK_EVERY):
+                    await wake.wait()
     raise ConnectionError(f"the database went away, or did not answer within {ACQUIRE_SECONDS} s")
 
 

@@ -102,7 +102,7 @@ async def run(context: Context) -> None:
                     await asyncio.sleep(backoff.delay(attempt, most=LOOK_EVERY))
                     attempt += 1
                     continue
-                # Not `wait_for`, which forgets in Python 3.11 that it was cancelled when the hint comes at that moment.
+                # Not `wait_for`: in Python 3.11 it forgets that it was cancelled where the hint comes at that moment.
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(LOOK_EVERY):
                         await wake.wait()
