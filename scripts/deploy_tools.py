@@ -107,7 +107,8 @@ def _go() -> tuple[Path, dict[str, str]]:
 def _go_build(target: Path, module: Path, *arguments: str) -> None:
     go, environment = _go()
     _run(
-        *(go, "build", "-mod=readonly", *QUICK, "-o", f"{target}/", *arguments),
+        go,
+        *("build", "-mod=readonly", *QUICK, "-o", f"{target}/", *arguments),
         where=module,
         **environment,
         CGO_ENABLED="0",

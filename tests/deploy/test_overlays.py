@@ -4,14 +4,14 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
-from deploy_rules import compose, environment, messages, workloads
+from deploy_rules import compose, environment, messages, queries, workloads
 from deploy_rules.product import Product
 from deploy_rules.rendered import ROOT, Overlay, rendered
 from deploy_rules.schemas import as_the_schema_says
 
 OVERLAYS = sorted(path.parent.name for path in (ROOT / "deploy/k8s/overlays").glob("*/kustomization.yaml"))
 Rule = Callable[[Any, Product], Iterable[str]]
-RULES: tuple[Rule, ...] = (*workloads.RULES, *messages.RULES, *environment.RULES)
+RULES: tuple[Rule, ...] = (*workloads.RULES, *messages.RULES, *environment.RULES, queries.scaling_queries)
 
 
 def test_there_are_overlays() -> None:

@@ -30,9 +30,11 @@ def test_a_dashboard_is_right(path: Path) -> None:
 
 
 def test_what_services_export_is_known() -> None:
-    assert {"outbox_pending", "events_processed_total", "event_end_to_end_seconds_bucket"} <= queries.exported()
+    assert {"outbox_pending", "events_processed_total", "event_end_to_end_seconds_bucket"} <= set(queries.exported())
     assert "consumer_last_poll_age_seconds" in queries.exported()
     assert "events_processed" not in queries.exported()
+    assert queries.exported()["outbox_pending"].labels == {"service"}
+    assert 30.0 in queries.exported()["event_end_to_end_seconds_bucket"].bounds
 
 
 RIGHT: queries.Rule = {
@@ -56,6 +58,8 @@ def test_a_right_rule_is_let_through() -> None:
         ({"expr": "outbox_pending > on(service) 1 + absent(nothing)"}, "nothing, which nobody exports"),
         ({"expr": "max by (service (outbox_pending)"}, "does not parse"),
         ({"expr": '{__name__="nothing"} > 1'}, "asks for nothing"),
+        ({"expr": 'outbox_pending{servce="intake"} > 1'}, "by servce, a label it does not have"),
+        ({"expr": 'rate(event_end_to_end_seconds_bucket{le="29"}[5m])'}, "up to 29, which is no bound"),
         ({"labels": {}}, "pages somebody"),
         ({"annotations": {"runbook_url": "/dead-letters.md"}}, "has no summary"),
         ({"annotations": {"summary": "…"}}, "does not lead to the runbook dead-letters.md"),

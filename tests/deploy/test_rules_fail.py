@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from deploy_rules import compose, environment, messages, schemas, workloads
+from deploy_rules import compose, environment, messages, queries, schemas, workloads
 from deploy_rules.product import Product
 from deploy_rules.rendered import ROOT, Overlay, Resource, pod_of
 
@@ -159,12 +159,17 @@ BROKEN: list[tuple[Any, Break, str]] = [
     (messages.scaling, without("HorizontalPodAutoscaler", "triage-http"), "has no HorizontalPodAutoscaler"),
     (messages.scaling, second_scaler, "StatefulSet helpdesk-worker is scaled by two"),
     (messages.scaling, without(WORKER, "helpdesk-worker"), "scales StatefulSet helpdesk-worker, which is not there"),
+    (
+        queries.scaling_queries,
+        at("ScaledObject", "triage-worker", "spec/triggers/0/metadata/query", "max(kafka_consumer_lag)"),
+        "asks for kafka_consumer_lag, which nobody exports",
+    ),
     (messages.routes, without("HTTPRoute", "helpdesk"), "helpdesk has no HTTPRoute"),
     (environment.environment_is_settings, told("ANLIEGEN_LOG_LEVL", "INFO"), "no setting is called ANLIEGEN_LOG_LEVL"),
     (environment.environment_is_settings, told("ANLIEGEN_LOG_LEVEL", "loud"), "log_level: Input should be"),
     (environment.environment_is_settings, forget_secret, "database_url: Field required"),
 ]
-RULES = (*workloads.RULES, *messages.RULES, *environment.RULES)
+RULES = (*workloads.RULES, *messages.RULES, *environment.RULES, queries.scaling_queries)
 
 
 def broken(overlay: Overlay, change: Break) -> Overlay:

@@ -30,9 +30,9 @@ def topics(overlay: Overlay, product: Product) -> Iterator[str]:
         for field, value in expected.items():
             if said.get(field) != value:
                 yield f"KafkaTopic {name}: {field} is {said.get(field)}, the manifest says {value}"
-        for key, value in spec.config.items():
-            if str(said.get("config", {}).get(key)) != value:
-                yield f"KafkaTopic {name}: {key} is {said.get('config', {}).get(key)}, the manifest says {value}"
+        for key, setting in spec.config.items():
+            if str(said.get("config", {}).get(key)) != setting:
+                yield f"KafkaTopic {name}: {key} is {said.get('config', {}).get(key)}, the manifest says {setting}"
 
 
 def _brokers(overlay: Overlay) -> int:

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,8 @@ import promql_parser
 import yaml
 from prometheus_client import REGISTRY
 
-import anliegen.kit.telemetry.metrics  # noqa: F401 (its import registers what services export)
-
-from .rendered import ROOT
+from .product import Product, the_product
+from .rendered import ROOT, Overlay, called
 
 OBSERVABILITY = ROOT / "deploy" / "observability"
 RUNBOOKS = ROOT / "docs" / "runbooks"
@@ -47,15 +47,33 @@ SUFFIXES = {"counter": ("_total", "_created"), "histogram": ("_bucket", "_count"
 Rule = dict[str, Any]
 
 
+TARGET_LABELS = {"namespace", "pod", "container", "job", "instance", "endpoint", "node"}
+"""What Prometheus adds to every series, from where it found it."""
+
+
+@dataclass(frozen=True)
+class Series:
+    """A series that services export: the labels it carries, and of a histogram the upper bounds of its buckets."""
+
+    labels: frozenset[str]
+    bounds: frozenset[float] = frozenset()
+
+
 @cache
-def exported() -> frozenset[str]:
-    """The names of the series that our services export."""
-    names: set[str] = set()
-    for collector in list(REGISTRY._collector_to_names):  # there is no public way to list them without a sample
+def exported() -> dict[str, Series]:
+    """What our services export, by name: the kit's metrics, and those that a service adds when it is loaded."""
+    the_product()
+    found: dict[str, Series] = {}
+    # The client has no public way to list metrics of which there is no sample yet.
+    for collector in list(REGISTRY._collector_to_names):
+        labels = frozenset(getattr(collector, "_labelnames", ()) or getattr(collector, "_labels", ()))
+        bounds = frozenset(getattr(collector, "_kwargs", {}).get("buckets", ()))
         describe = getattr(collector, "describe", None) or collector.collect
         for family in describe():
-            names |= {family.name + suffix for suffix in SUFFIXES.get(family.type, ("",))}
-    return frozenset(names)
+            for suffix in SUFFIXES.get(family.type, ("",)):
+                is_bucket = suffix == "_bucket"
+                found[family.name + suffix] = Series(labels | {"le"}, bounds) if is_bucket else Series(labels)
+    return found
 
 
 def rule_files() -> list[Path]:
@@ -110,24 +128,33 @@ def wrong_query(query: str, recorded_series: set[str]) -> Iterator[str]:
     except ValueError as refused:
         yield f"{query!r} does not parse: {refused}"
         return
-    for name in _metrics(tree):
+    for name, labels in _selected(tree):
         theirs = name in OF_PROMETHEUS or name.startswith(tuple(OF_OTHERS))
-        if name not in exported() and name not in recorded_series and not theirs:
-            yield f"{query!r} asks for {name}, which nobody exports"
+        series = exported().get(name)
+        if series is None:
+            if name not in recorded_series and not theirs:
+                yield f"{query!r} asks for {name}, which nobody exports"
+            continue
+        for label, value in labels:
+            if label not in series.labels | TARGET_LABELS:
+                yield f"{query!r} asks for {name} by {label}, a label it does not have"
+            elif label == "le" and series.bounds and value != "+Inf" and float(value) not in series.bounds:
+                yield f"{query!r} asks for {name} up to {value}, which is no bound of its buckets"
 
 
-def _metrics(node: Any) -> Iterator[str]:
-    """The names of all series that an expression selects."""
+def _selected(node: Any) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """The names of all series that an expression selects, each with the labels it is selected by and their values."""
     if isinstance(node, promql_parser.VectorSelector):
-        named = node.name or next((one.value for one in node.matchers.matchers if one.name == "__name__"), None)
+        matchers = [(one.name, one.value) for one in node.matchers.matchers]
+        named = node.name or dict(matchers).get("__name__")
         if named:
-            yield named
+            yield named, [one for one in matchers if one[0] != "__name__"]
         return
     for field in ("expr", "lhs", "rhs", "vector_selector", "args", "param"):
         value = getattr(node, field, None)
         for one in value if isinstance(value, list) else [value]:
             if one is not None:
-                yield from _metrics(one)
+                yield from _selected(one)
 
 
 def wrong_rule(rule: Rule, recorded_series: set[str], runbooks: Path = RUNBOOKS) -> Iterator[str]:
@@ -158,6 +185,15 @@ def wrong_dashboard(dashboard: Any, recorded_series: set[str]) -> Iterator[str]:
         yield "The dashboard asks for nothing"
     for query in queries:
         yield from wrong_query(query, recorded_series)
+
+
+def scaling_queries(overlay: Overlay, product: Product) -> Iterator[str]:
+    """What scales workers parses, and asks for what they export."""
+    for scaler in overlay.of_kind("ScaledObject"):
+        for trigger in scaler["spec"]["triggers"]:
+            if trigger["type"] == "prometheus":
+                for wrong in wrong_query(trigger["metadata"]["query"], recorded()):
+                    yield f"{called(scaler)}: {wrong}"
 
 
 def dashboard(path: Path) -> Any:
