@@ -13,7 +13,7 @@ RULES = [(path.name, rule) for path in queries.rule_files() for rule in queries.
 def test_there_are_alerts_tests_of_them_and_dashboards() -> None:
     assert any("alert" in rule for _, rule in RULES)
     assert queries.dashboards()
-    tested = "".join(path.read_text("utf-8") for path in (queries.OBSERVABILITY / "rules" / "tests").glob("*.yaml"))
+    tested = "".join(path.read_text("utf-8") for path in queries.rule_tests())
     assert not [rule["alert"] for _, rule in RULES if "alert" in rule and rule["alert"] not in tested]
 
 

@@ -81,6 +81,11 @@ def rule_files() -> list[Path]:
     return sorted((OBSERVABILITY / "rules").glob("*.yaml"))
 
 
+def rule_tests() -> list[Path]:
+    """The files of promtool's tests of these rules."""
+    return sorted((OBSERVABILITY / "rules" / "tests").glob("*.yaml"))
+
+
 def rules(path: Path) -> list[Rule]:
     """The rules of one file, of all its groups."""
     content = yaml.load(path.read_text("utf-8"), yaml.CSafeLoader)
