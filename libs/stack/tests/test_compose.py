@@ -27,7 +27,7 @@ def read(folder: Path) -> dict[str, str]:
 
 def test_each_container_sees_its_own_secrets_alone(tmp_path: Path) -> None:
     secrets = made(tmp_path).root / "secrets"
-    assert set(read(secrets / "helpdesk")) == {"anliegen_database_url", "anliegen_identity_secret"}
+    assert set(read(secrets / "helpdesk")) == {"anliegen_database_url"}
     assert set(INTAKE_SECRETS) < set(read(secrets / "intake"))
     assert "anliegen_owner_database_url" in read(secrets / "helpdesk-migrate")
     assert "_owner" not in "".join(read(secrets / "helpdesk").values())

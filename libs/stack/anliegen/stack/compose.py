@@ -28,6 +28,7 @@ ISSUER = f"http://{OUTSIDE}:8401/issuer"
 CONTAINER_ACCOUNT = 10001
 PATIENCE = 90.0  # seconds, for Kafka's first answer
 INTAKE_SECRETS = {
+    "anliegen_identity_secret": "identity",
     "anliegen_intake_email_door_secret": "email_door_secret",
     "anliegen_intake_whatsapp_app_secret": "whatsapp_app_secret",
     "anliegen_intake_whatsapp_verify_token": "whatsapp_verify_token",
@@ -47,10 +48,7 @@ def make_secrets(home: Home, services: list[str], *, ports: Mapping[str, int], o
     within = server(home)
     _write(home.root / "secrets" / "postgres", {"postgres_password": home.secrets.get("postgres_superuser")})
     for name in services:
-        own = {
-            "anliegen_database_url": within.service_url_template,
-            "anliegen_identity_secret": home.secrets.get("identity"),
-        }
+        own = {"anliegen_database_url": within.service_url_template}
         if name == "intake":
             own |= {file: home.secrets.get(secret) for file, secret in INTAKE_SECRETS.items()}
         _write(home.root / "secrets" / name, own)

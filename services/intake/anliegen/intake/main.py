@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from typing import cast
 
 from anliegen.kit import Context, Service
+from anliegen.kit.errors import SettingsRefused
 from anliegen.kit.files import Files
 
 from . import announcer, api, dispatcher, gauges, sweeper
@@ -19,8 +20,12 @@ from .texts import Texts
 
 @asynccontextmanager
 async def open_resources(context: Context) -> AsyncIterator[None]:
-    """Open what lives as long as the process."""
+    """Open what lives as long as the process. Raises SettingsRefused."""
     settings = cast(IntakeSettings, context.settings)
+    if not settings.identity_key:
+        raise SettingsRefused(
+            "ANLIEGEN_IDENTITY_SECRET is not set: ids and links to a contact's status could be guessed."
+        )
     resources = Resources(
         settings=settings,
         texts=Texts(),
