@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from anliegen.stack.lifecycle import running_stack
+from anliegen.stack.lifecycle import down, up
 from anliegen.stack.stack import Stack
 from anliegen.stack.world import World
 
@@ -32,14 +32,19 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 @pytest.fixture(scope="session")
 def stack(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The whole stack on them."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, address in (("ANLIEGEN_POSTGRES", servers.postgres), ("ANLIEGEN_KAFKA", servers.kafka)):
-            if address:
-                patch.setenv(name, address)
-            else:
-                patch.delenv(name, raising=False)
-        with running_stack(tmp_path_factory.mktemp("integration")) as stack:
-            yield stack
+    home = tmp_path_factory.mktemp("integration")
+    try:
+        # Only while it starts: a stack that another test starts meanwhile has servers of its own.
+        with pytest.MonkeyPatch.context() as patch:
+            for name, address in (("ANLIEGEN_POSTGRES", servers.postgres), ("ANLIEGEN_KAFKA", servers.kafka)):
+                if address:
+                    patch.setenv(name, address)
+                else:
+                    patch.delenv(name, raising=False)
+            stack = up(home)
+        yield stack
+    finally:
+        down(home)
 
 
 @pytest.fixture

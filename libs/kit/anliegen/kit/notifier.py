@@ -36,12 +36,15 @@ class Notifier:
     async def _notify(self) -> None:
         while True:
             self._again = False
-            with contextlib.suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            try:
                 if self._connection is None or self._connection.is_closed():
                     self._connection = await asyncpg.connect(
                         self._address, timeout=5, server_settings={"application_name": "anliegen notifier"}
                     )
                 await self._connection.execute(f"NOTIFY {CHANNEL}", timeout=5)
+            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
+                # One whose answer was not waited for takes no further question, though it is open.
+                self._drop()
             await asyncio.sleep(COALESCE_SECONDS)
             if not self._again:
                 return
@@ -52,5 +55,9 @@ class Notifier:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
+        self._drop()
+
+    def _drop(self) -> None:
         if self._connection is not None:
             self._connection.terminate()
+            self._connection = None
