@@ -7,6 +7,7 @@ given or embedded asks for one way, and then nothing else will do.
 
 import contextlib
 import os
+import socket
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ POSTGRES_IMAGE = os.environ.get("POSTGRES_IMAGE", "postgres:18")
 KAFKA_IMAGE = os.environ.get("KAFKA_IMAGE", "apache/kafka:4.3.1")
 KAFKA_SETTINGS = Path(__file__).resolve().parents[2] / "deploy" / "compose" / "kafka" / "server.properties"
 OUTSIDE_LISTENER = "127.0.0.1:9094"
+ENGINE_SOCKET = "/var/run/docker.sock"
 LISTENS = ["bash", "-c", "</dev/tcp/127.0.0.1/9092"]
 START_SECONDS = 60
 
@@ -60,6 +62,13 @@ def servers() -> Iterator[Servers]:
 
 def _why_no_containers() -> str:
     """Why containers cannot be started here, in a few words; empty where they can."""
+    # Asked before the client is: where nobody listens, it leaves its socket open.
+    if "DOCKER_HOST" not in os.environ:
+        with socket.socket(socket.AF_UNIX) as engine_socket:
+            try:
+                engine_socket.connect(ENGINE_SOCKET)
+            except OSError:
+                return "no Docker engine answers"
     import docker
     from docker.errors import DockerException, ImageNotFound
 
