@@ -1,4 +1,5 @@
-"""Write what follows from the code: schemas, docs/events.md, docs/asyncapi.json, docs/openapi.json, parts of READMEs.
+"""Write what follows from the code: schemas, docs/events.md, docs/asyncapi.json, docs/openapi.json, docs/metrics.md,
+dashboards, parts of READMEs.
 
 `make docs` runs it; `--check` writes nothing and fails where something is out of date.
 """
@@ -8,8 +9,11 @@ import inspect
 import json
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+
+import docs_dashboards
+import docs_metrics
 
 from anliegen.events import CaseEvent, ReplyRequested, asyncapi, documentation, registry, schemas
 from anliegen.kit.http.app import create_app
@@ -96,12 +100,15 @@ def _first_sentence(text: str) -> str:
 def readme_of(service: Service) -> tuple[Path, str]:
     """The README with its written part brought up to date; unchanged where it has no such part."""
     path = ROOT / "services" / service.name / "README.md"
+    return path, with_part(path, lambda: hears_and_announces(service))
+
+
+def with_part(path: Path, write: Callable[[], str]) -> str:
+    """The text of a file with its written part brought up to date; unchanged where it has no such part."""
     text = path.read_text("utf-8") if path.is_file() else ""
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
-    if not begin or not end:
-        return path, text
-    return path, f"{before}{BEGIN}\n{hears_and_announces(service)}\n{END}{after}"
+    return f"{before}{BEGIN}\n{write()}\n{END}{after}" if begin and end else text
 
 
 def examples_missing() -> list[str]:
@@ -125,7 +132,12 @@ def main() -> int:
         return 1
     result |= documentation.main(arguments, consumers=consumers_of(services))
     documents = {"openapi.json": openapi(services), "asyncapi.json": events_document(services)}
+    documents["metrics.md"] = docs_metrics.metrics_page()
     wanted = dict([*((ROOT / "docs" / name, text) for name, text in documents.items()), *map(readme_of, services)])
+    runbooks = ROOT / "docs" / "runbooks" / "README.md"
+    wanted[runbooks] = with_part(runbooks, docs_metrics.runbook_table)
+    folder = ROOT / "deploy" / "observability" / "dashboards"
+    wanted |= {folder / name: text for name, text in docs_dashboards.dashboards().items()}
     for path, text in wanted.items():
         if not text or (path.is_file() and path.read_text("utf-8") == text):
             continue
@@ -133,6 +145,7 @@ def main() -> int:
             result = 1
             print(f"Out of date: {path.relative_to(ROOT)}. Run: make docs", file=sys.stderr)
         else:
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, "utf-8")
             print(f"Wrote {path.relative_to(ROOT)}")
     return result

@@ -43,6 +43,7 @@ def test_make_help_lists_every_command(workspace) -> None:
 @pytest.fixture
 def docs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """scripts/docs.py, at work in an empty folder."""
+    monkeypatch.syspath_prepend(str(REPOSITORY / "scripts"))
     spec = importlib.util.spec_from_file_location("docs", REPOSITORY / "scripts" / "docs.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
