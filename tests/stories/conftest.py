@@ -5,12 +5,17 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from spans import Collector, collecting
 
 from anliegen.stack.lifecycle import read_stack, running_stack
 from anliegen.stack.stack import Stack
 from anliegen.stack.world import World
 
+COLLECTORS: dict[int, Collector] = {}
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+
+
+TRACED = {"ANLIEGEN_LOG_LEVEL": "DEBUG", "OTEL_BSP_SCHEDULE_DELAY": "200"}
 
 
 @pytest.fixture(scope="session")
@@ -20,8 +25,20 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     if running:
         yield read_stack(Path(running))
         return
-    with running_stack(tmp_path_factory.mktemp("stack")) as stack:
-        yield stack
+    with collecting() as collector, pytest.MonkeyPatch.context() as patched:
+        for name, value in {**TRACED, "ANLIEGEN_OTLP_ENDPOINT": collector.address}.items():
+            patched.setenv(name, value)
+        with running_stack(tmp_path_factory.mktemp("stack")) as stack:
+            COLLECTORS[id(stack)] = collector
+            yield stack
+
+
+@pytest.fixture
+def collector(stack: Stack) -> Collector:
+    """What takes the spans of the stack's processes."""
+    if id(stack) not in COLLECTORS:
+        pytest.skip("the stack of ANLIEGEN_TEST_STACK sends its spans elsewhere")
+    return COLLECTORS[id(stack)]
 
 
 @pytest.fixture

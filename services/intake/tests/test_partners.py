@@ -16,8 +16,8 @@ from anliegen.intake import gauges
 from anliegen.intake.actions import announce
 from anliegen.intake.actions.hear_partner import hear_events
 from anliegen.intake.domain.partners import Told, check
-from anliegen.intake.main import service
 from anliegen.intake.partners.cloudevents import read_json_event
+from anliegen.kit.operations.gauges import measure_own
 from anliegen.kit.testing.clients import TestClient
 
 DOOR = "/intake/v1/partners/erp/events"
@@ -187,14 +187,13 @@ async def test_alarms_see_what_waits_and_for_how_long(
     tell: Tell, customer_event: Event, announce_all: Count, monkeypatch: pytest.MonkeyPatch, context: Any, clock: Any
 ) -> None:
     async def seen() -> tuple[float | None, ...]:
-        await gauges.measure(context)
+        await measure_own(context)
         names = ("partner_events_waiting", "partner_events_oldest_seconds")
         return tuple(REGISTRY.get_sample_value(name, {"service": "intake"}) for name in names)
 
     async def fail(*_: Any) -> None:
         raise RuntimeError
 
-    assert service.parts["gauges"] is gauges.run, "the worker measures, too"
     assert await seen() == (0, 0)
     monkeypatch.setitem(announce.EFFECTS, CustomerRecordChanged, fail)
     await tell([customer_event(number) for number in "123"])

@@ -57,13 +57,19 @@ class Turns:
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", size: int) -> None:
         self._pool = pool
         self._turns = asyncio.Semaphore(size)
+        self.waiting = 0
+        """How many wait for a connection at this moment."""
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[PoolConnectionProxy]:
         """A connection of the pool. Raises TimeoutError after five seconds of waiting."""
         if self._turns.locked():
-            async with asyncio.timeout(ACQUIRE_SECONDS):
-                await self._turns.acquire()
+            self.waiting += 1
+            try:
+                async with asyncio.timeout(ACQUIRE_SECONDS):
+                    await self._turns.acquire()
+            finally:
+                self.waiting -= 1
         else:
             await self._turns.acquire()
         try:

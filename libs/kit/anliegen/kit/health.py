@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import deque
 from dataclasses import dataclass, field
 
 LOOP_LAG_LIMIT = 5.0
@@ -56,6 +57,7 @@ class LoopLag:
 
     def __init__(self, every: float = 1.0) -> None:
         self.seconds = 0.0
+        self._lately: deque[float] = deque(maxlen=max(1, round(60.0 / every)))
         self._every = every
         self._last = time.monotonic()
 
@@ -65,11 +67,17 @@ class LoopLag:
             self._last = time.monotonic()
             await asyncio.sleep(self._every)
             self.seconds = max(0.0, time.monotonic() - self._last - self._every)
+            self._lately.append(self.seconds)
 
     @property
     def current(self) -> float:
         """Seconds by which the loop is late right now, a stall that is still going on included."""
         return max(self.seconds, time.monotonic() - self._last - self._every)
+
+    @property
+    def longest(self) -> float:
+        """The longest stall of the last minute, in seconds: a moment's measurement would hardly ever meet one."""
+        return max(self.current, *self._lately, 0.0)
 
     def why_not_alive(self) -> str | None:
         """The reason to restart this process, or None."""

@@ -100,6 +100,7 @@ class Relay:
     async def run(self) -> None:
         """Wait for the lock, then publish until cancelled. Any error is raised: the supervisor builds a new relay."""
         service, settings = self.context.service, self.context.settings
+        metrics.relay_leads.labels(service.name).set(0)
         address = address_for(settings.database_url, service.package, service.package)
         async with database.connect(address, application=f"anliegen {service.name} relay", seconds=30) as connection:
             self._connection = connection
@@ -111,10 +112,12 @@ class Relay:
             try:
                 await kafka.start(self._producer)
                 self.leads = True
+                metrics.relay_leads.labels(service.name).set(1)
                 failpoints.reach("relay.leads")
                 await self._lead()
             finally:
                 self.leads = False
+                metrics.relay_leads.labels(service.name).set(0)
                 await self._stop_producer()
 
     def _make_producer(self) -> AIOKafkaProducer:

@@ -7,6 +7,7 @@ import structlog
 
 from . import backoff, failpoints
 from .consumer import store
+from .consumer.batch import observe_end_to_end
 from .consumer.handle import handle, lock_for
 from .consumer.records import Unreadable, read
 from .database import is_passing
@@ -88,6 +89,8 @@ async def _retry_oldest(context: Context, key: str, oldest: store.ParkedEvent | 
         done = len(waiting) == 1 and await store.delete_parked_key_when_empty(tx.connection, group=group, key=key)
     failpoints.reach("retry.committed")
     metrics.events_processed.labels(group, "retried").inc()
+    if delivery is not None:
+        observe_end_to_end(context, [delivery])
     return not done
 
 

@@ -7,7 +7,7 @@ from functools import cached_property
 from importlib.metadata import PackageNotFoundError, entry_points, version
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
 from fastapi import APIRouter
@@ -23,7 +23,11 @@ from .health import Health
 from .heavy import HeavyWork
 from .notifier import Notifier
 from .settings import Settings, address_for, load
+from .telemetry import metrics
 from .timers import Timers
+
+if TYPE_CHECKING:
+    from .transaction import Transaction
 
 ENTRY_POINTS = "anliegen.services"
 
@@ -42,6 +46,8 @@ class Service:
     timers: Timers = field(default_factory=Timers)
     parts: "dict[str, Callable[[Context], Awaitable[None]]]" = field(default_factory=dict)
     """Further supervised loops of the worker process, such as a dispatcher of outgoing messages."""
+    measures: "tuple[Callable[[Transaction], Awaitable[None]], ...]" = ()
+    """What dashboards and alarms show of its own tables; each is called every few seconds by the worker."""
     lifespan: "Callable[[Context], AbstractAsyncContextManager[None]] | None" = None
     """Opens what lives as long as the process (clients, models) and puts it into `context.resources`."""
 
@@ -128,6 +134,7 @@ async def open_context(
     """Open pool, notifier and the service's own resources for as long as the process part lives."""
     settings = settings or load(service.settings, service.package)
     failpoints.arm_at_start(settings.failpoints)
+    metrics.begin(service.name)
     address = address_for(settings.database_url, service.package, service.package)
     pool = database.create_pool(address, settings, application=f"anliegen {service.name} {part}")
     async with pool:

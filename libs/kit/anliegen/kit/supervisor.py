@@ -7,6 +7,7 @@ import structlog
 
 from . import backoff
 from .health import Health
+from .telemetry import metrics
 
 log = structlog.get_logger(__name__)
 
@@ -25,6 +26,7 @@ async def supervise(health: Health, parts: Mapping[str, Callable[[], Awaitable[N
 async def keep_running(health: Health, name: str, build: Callable[[], Awaitable[None]]) -> None:
     """Run one part for ever."""
     part, attempt = health.part(name), 0
+    restarts = metrics.part_restarts.labels(health.service, name)
     while True:
         began = asyncio.get_running_loop().time()
         part.running = True
@@ -38,6 +40,7 @@ async def keep_running(health: Health, name: str, build: Callable[[], Awaitable[
         finally:
             part.running = False
         part.failures += 1
+        restarts.inc()
         if asyncio.get_running_loop().time() - began > STEADY_SECONDS:
             attempt = 0
         wait = backoff.delay(attempt, most=LONGEST_WAIT)

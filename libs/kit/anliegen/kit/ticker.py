@@ -15,7 +15,7 @@ from .ids import derived_event_id
 from .operations import gauges, letters
 from .retry import retry_due_keys
 from .service import Context
-from .telemetry import metrics
+from .telemetry import metrics, traces
 from .timers import Timer
 from .transaction import begin
 
@@ -69,7 +69,6 @@ async def tick(context: Context) -> bool:
         return False
     metrics.outbox_pending.labels(context.service.name).set(row["pending"])
     metrics.outbox_oldest_unsent.labels(context.service.name).set(float(row["oldest_unsent"] or 0))
-    metrics.pool_in_use.labels(context.service.name, "work").set(context.pool.get_size() - context.pool.get_idle_size())
     soon = context.clock.wall() + timedelta(seconds=EVERY_SECONDS)
     busy = False
     if row["due_key"] is not None and row["due_key"] <= soon:
@@ -86,15 +85,16 @@ async def fire_due_timers(context: Context) -> int:
     async with context.pool.acquire() as connection:
         rows = await connection.fetch(
             """
-            SELECT timer_id, key FROM timers WHERE due_at <= $1 AND (retry_at IS NULL OR retry_at <= $2)
+            SELECT timer_id, kind, key FROM timers WHERE due_at <= $1 AND (retry_at IS NULL OR retry_at <= $2)
             ORDER BY due_at LIMIT $3
             """,
             now, context.clock.wall(), TIMERS,
         )  # fmt: skip
     for row in rows:
         try:
-            async with asyncio.timeout(DEADLINE_SECONDS):
-                await _fire(context, row["timer_id"], row["key"])
+            with traces.work_span(f"timer {row['kind']}", service=context.service.name):
+                async with asyncio.timeout(DEADLINE_SECONDS):
+                    await _fire(context, row["timer_id"], row["key"])
         except Exception as problem:
             # Whatever it is, the other timers do not wait for this one; if the database is away, this fails, too.
             await _postpone(context, row["timer_id"], context.clock.wall())

@@ -19,7 +19,7 @@ from .database import Connection
 from .mistakes import CauseMissing, EventLost, KeyNotLocked, LockOrderBroken, NotBegun, ProjectionPublishes
 from .principal import Principal
 from .service import Context
-from .telemetry import traces
+from .telemetry import metrics, traces
 
 ROLLBACK_SECONDS = 5.0
 
@@ -172,7 +172,7 @@ class Transaction:
         correlation = (cause.correlationid or causation) if cause else (self.correlation or str(event_id))
         if cause is None and self.correlation is None:
             self.correlation = correlation
-        traceparent, tracestate = traces.inject()
+        traceparent, tracestate = traces.inject(cause)
         for version in (event, beside) if beside else (event,):
             envelope = Envelope(
                 id=event_id,
@@ -295,5 +295,6 @@ async def begin(
         failpoints.reach("write.committed")
     if tx.outgoing:
         context.notifier.hint()
+        metrics.announced(context.service.name, [event for event, _ in tx.outgoing])
     for call in tx.afterwards:
         call()

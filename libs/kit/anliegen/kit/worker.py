@@ -11,10 +11,11 @@ from . import backoff, ticker
 from .consumer.loop import Consumer
 from .health import LoopLag
 from .migrate import wait_for_migrations
+from .operations import gauges
 from .relay import Relay
 from .service import Context, Service, open_context
 from .supervisor import keep_running, supervise
-from .telemetry import logs, metrics
+from .telemetry import logs
 from .topics import TopicCheck, TopicsDiffer
 
 KAFKA_SECONDS = 2.0
@@ -95,11 +96,11 @@ async def run_parts(context: Context, topics: TopicCheck | None = None) -> None:
 
     await wait_for_migrations(context)
     context.health.started = True
-    # A counter that is there from the start: an alert on its rise needs something to rise from.
-    metrics.events_dead_lettered.labels(context.service.name)
     parts: dict[str, Callable[[], Awaitable[None]]] = {"ticker": lambda: ticker.run(context)}
     if context.service.handlers.topics_under(context.settings):
         parts["consumer"] = consume
+    if context.service.measures:
+        parts["gauges"] = lambda: gauges.run(context)
     parts |= {name: _built(build, context) for name, build in context.service.parts.items()}
     while True:
         context.gate.begin()

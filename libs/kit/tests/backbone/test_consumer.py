@@ -5,6 +5,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from prometheus_client import REGISTRY
 
 from anliegen.events import ContactReceived, ContactTriaged, QuestionOpened
 from anliegen.events.builders import build
@@ -48,6 +49,24 @@ async def test_a_failing_event_parks_its_journey_and_no_other(deliver, toy, ledg
     assert await count("parked_events") == 2
     await deliver(contact("even later", unlucky))
     assert await count("parked_events") == 3
+
+
+async def test_the_time_to_an_effect_is_measured_when_it_is_there(deliver, toy, clock, retry_parked) -> None:
+    def measured() -> tuple[float, float]:
+        labels = {"service": "kit-toy", "type": ContactReceived.event_type}
+        names = ("event_end_to_end_seconds_count", "event_end_to_end_seconds_sum")
+        count, total = (REGISTRY.get_sample_value(name, labels) or 0.0 for name in names)
+        return count, total
+
+    count, total = measured()
+    toy.broken = {"bad"}
+    await deliver(contact("bad"), contact("good"))
+    assert measured()[0] == count + 1
+    toy.broken = set()
+    clock.advance(timedelta(seconds=40))
+    assert await retry_parked() == 1
+    assert measured()[0] == count + 2
+    assert measured()[1] >= total + 40, "what waited counts as late"
 
 
 async def test_a_parked_journey_goes_on_in_order_once_it_can(deliver, toy, ledger, count, clock, retry_parked) -> None:

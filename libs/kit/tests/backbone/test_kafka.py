@@ -6,6 +6,7 @@ from collections import defaultdict
 from uuid import uuid4
 
 import pytest
+from prometheus_client import REGISTRY
 
 from anliegen.events import ContactReceived
 from anliegen.events.builders import build
@@ -69,6 +70,8 @@ async def test_what_is_committed_arrives_once_and_in_order(context, begin, ledge
         await write(begin, journeys, range(30))
         await until(all_there)
         await asyncio.sleep(0.2)
+        assert REGISTRY.get_sample_value("outbox_relay_leads", {"service": "kit-toy"}) == 1
+    assert REGISTRY.get_sample_value("outbox_relay_leads", {"service": "kit-toy"}) == 0
     assert in_order(await ledger()) == {str(n): list(range(30)) for n in range(7)}
     async with context.pool.acquire() as connection:
         assert await connection.fetchval("SELECT count(*) FROM outbox WHERE topic = 'anliegen.intake.words'") == 0

@@ -5,8 +5,9 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
+from prometheus_client import REGISTRY
 
-from anliegen.events import ContactReceived
+from anliegen.events import ContactReceived, QuestionOpened
 from anliegen.events.builders import build
 from anliegen.kit.mistakes import EventLost, KeyNotLocked, LockOrderBroken
 
@@ -122,6 +123,25 @@ async def test_an_exception_takes_state_and_announcement_back(begin, context, le
     assert await ledger() == []
     async with context.pool.acquire() as connection:
         assert await connection.fetchval("SELECT count(*) FROM outbox") == 0
+
+
+async def test_what_is_announced_is_counted_once_it_is_committed(begin) -> None:
+    def counted() -> float:
+        labels = {"service": "kit-toy", "type": QuestionOpened.event_type}
+        return REGISTRY.get_sample_value("events_announced_total", labels) or 0.0
+
+    before, event = counted(), build(QuestionOpened)
+    with pytest.raises(RuntimeError):
+        async with begin() as tx:
+            await tx.lock(event.key)
+            tx.publish(event)
+            raise RuntimeError
+    assert counted() == before
+    async with begin() as tx:
+        await tx.lock(event.key)
+        tx.publish(event)
+        assert counted() == before
+    assert counted() == before + 1
 
 
 async def test_no_state_is_committed_without_its_announcement(begin, ledger, count, monkeypatch) -> None:

@@ -1,6 +1,7 @@
 """Connections are handed out first come, first served, and waiting for one has an end."""
 
 import asyncio
+import contextlib
 
 import pytest
 
@@ -30,6 +31,20 @@ async def test_who_comes_first_gets_a_connection_first(context) -> None:
     await asyncio.gather(*waiting)
     # Those whose turn it is at the same moment may come in any order; nobody is passed by more than these.
     assert all(abs(place - n) <= 2 * size for place, n in enumerate(served))
+
+
+async def test_who_waits_is_counted(context) -> None:
+    size = context.settings.database_pool_size
+    async with contextlib.AsyncExitStack() as holders:
+        for _ in range(size):
+            await holders.enter_async_context(context.turns.connection())
+        assert context.turns.waiting == 0
+        waiting = asyncio.create_task(context.turns.connection().__aenter__())
+        await asyncio.sleep(0)
+        assert context.turns.waiting == 1
+        waiting.cancel()
+        await asyncio.wait({waiting})
+    assert context.turns.waiting == 0
 
 
 async def test_waiting_for_a_connection_has_an_end_and_leaves_no_gap(context, monkeypatch) -> None:

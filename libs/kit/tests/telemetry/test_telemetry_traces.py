@@ -46,6 +46,23 @@ def test_outside_a_span_there_is_nothing_to_pass_on():
     assert traces.current_trace_id() is None
 
 
+def test_what_is_announced_later_stays_in_the_trace_of_its_cause():
+    cause = envelope()
+    assert inject(cause) == (PARENT, "vendor=1")
+    with consumer_span([Delivered(envelope(None, None))], group="triage"):
+        assert inject(cause)[0][3:35] != PARENT[3:35], "a span that is open comes first"
+
+
+@pytest.mark.parametrize("traceparent", [PARENT, None])
+def test_work_that_nobody_waits_for_has_a_span(spans, traceparent):
+    with traces.work_span("send email", service="intake", traceparent=traceparent, reaches_out=True):
+        told = inject()[0]
+    (span,) = spans()
+    assert (span.name, span.kind) == ("send email", SpanKind.CLIENT)
+    assert told[36:52] == f"{span.context.span_id:016x}"
+    assert (span.parent and f"{span.parent.span_id:016x}") == (PARENT[36:52] if traceparent else None)
+
+
 @pytest.mark.parametrize("recording", [False, True])
 def test_the_parent_is_the_producer_and_the_span_is_current_in_the_handler(recording, request):
     if recording:

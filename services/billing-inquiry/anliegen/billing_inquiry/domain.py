@@ -134,6 +134,11 @@ class Inquiry:
         """Whether the customer waits for an answer longer than was promised."""
         return self.state in WAITING_FOR_US and self.promise.state is PromiseState.BROKEN
 
+    @property
+    def is_unanswered(self) -> bool:
+        """Whether the customer has had no answer at all."""
+        return self.answered_at is None and self.reopened == 0
+
     # What people do ---------------------------------------------------------------------------------------------------
     def taken_by(self, agent: str) -> Self:
         """Somebody works on it; another agent may take it over. Raises InquirySettled."""

@@ -12,7 +12,7 @@ from anliegen.events import Priority, Promise, PromiseKind, PromiseState
 from anliegen.kit import Transaction
 
 from .domain import Answer, Contact, Inquiry, InquiryNotFound
-from .states import Resolution, State
+from .states import WAITING_FOR_US, Resolution, State
 
 COLUMNS = """
     case_id, journey_id, concern_id, contact_id, intent, priority, tier, language, invoice_number, state, opened_at,
@@ -126,6 +126,19 @@ async def list_inquiries(
         moment, case_id, limit,
     )  # fmt: skip
     return [_inquiry(row) for row in rows]
+
+
+async def count_unsettled(tx: Transaction) -> tuple[dict[State, int], int]:
+    """How many inquiries of each state are not settled, and how many wait for longer than was promised."""
+    rows = await tx.fetch(
+        """
+        SELECT state, count(*) AS total, count(*) FILTER (WHERE promise_state = $1) AS broken
+        FROM inquiries WHERE settled_at IS NULL GROUP BY state
+        """,
+        PromiseState.BROKEN,
+    )
+    overdue = sum(row["broken"] for row in rows if State(row["state"]) in WAITING_FOR_US)
+    return {State(row["state"]): row["total"] for row in rows}, overdue
 
 
 # The contacts and answers of an inquiry -------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ Who meets whom on one question, and who goes first:
 
 from dataclasses import asdict
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
 from pydantic_core import to_jsonable_python
@@ -31,6 +32,7 @@ from anliegen.events import (
     QuestionTaken,
 )
 from anliegen.kit import Transaction, ids
+from anliegen.kit.telemetry import metrics
 from anliegen.kit.versions import ANY_VERSION, ExpectedVersion
 
 from . import store
@@ -151,6 +153,9 @@ async def answer_question(
     )
     await _save(tx, before, question)
     await store.insert_answer(tx, case_id=case_id, answer=sent)
+    if before.is_unanswered:
+        waited = (tx.now - before.opened_at).total_seconds()
+        tx.after_commit(partial(metrics.first_response.labels(tx.context.service.name).observe, waited))
     tx.publish(
         QuestionAnswered.about(
             question, contact_id=sent.contact_id, promise=question.promise, answer_id=answer_id, answered_by=agent

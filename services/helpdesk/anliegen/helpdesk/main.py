@@ -2,7 +2,7 @@
 
 from anliegen.kit import Service
 
-from . import api, handlers
+from . import api, gauges, handlers
 
 service = Service(
     name="helpdesk",
@@ -11,4 +11,5 @@ service = Service(
     routers=(api.router,),
     handlers=handlers.handlers,
     timers=handlers.timers,
+    measures=(gauges.measure_questions,),
 )

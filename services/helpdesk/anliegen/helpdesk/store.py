@@ -12,7 +12,7 @@ from anliegen.events import Priority, Promise, PromiseKind, PromiseState
 from anliegen.kit import Transaction
 
 from .domain import Answer, Contact, Question, QuestionNotFound
-from .states import Resolution, State
+from .states import WAITING_FOR_US, Resolution, State
 
 COLUMNS = """
     case_id, journey_id, concern_id, contact_id, intent, priority, tier, language, state, opened_at, promise_id, due_at,
@@ -122,6 +122,19 @@ async def list_questions(
         moment, case_id, limit,
     )  # fmt: skip
     return [_question(row) for row in rows]
+
+
+async def count_unsettled(tx: Transaction) -> tuple[dict[State, int], int]:
+    """How many questions of each state are not settled, and how many wait for longer than was promised."""
+    rows = await tx.fetch(
+        """
+        SELECT state, count(*) AS total, count(*) FILTER (WHERE promise_state = $1) AS broken
+        FROM questions WHERE settled_at IS NULL GROUP BY state
+        """,
+        PromiseState.BROKEN,
+    )
+    overdue = sum(row["broken"] for row in rows if State(row["state"]) in WAITING_FOR_US)
+    return {State(row["state"]): row["total"] for row in rows}, overdue
 
 
 # The contacts and answers of a question -------------------------------------------------------------------------------

@@ -19,8 +19,8 @@ over again: see `noting`.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -31,7 +31,7 @@ from anliegen.kit import Context, backoff, begin
 from anliegen.kit.database import connect, is_passing
 from anliegen.kit.notifier import CHANNEL
 from anliegen.kit.settings import address_for
-from anliegen.kit.telemetry import metrics
+from anliegen.kit.telemetry import logs, metrics, traces
 
 from . import fetching, noting
 from .actions import speak
@@ -206,18 +206,50 @@ async def _hand_over(context: Context, reply: Reply) -> Sent | None:
     if reply.sent_at is not None:
         # The channel has it: what is missing is the note.
         return Sent(reply, provider_id=reply.provider_id, message_id=reply.message_id)
+    labels = context.service.name, reply.way.channel.value
+    if reply.attempts == 1 and reply.created_at is not None:
+        waited = (context.clock.now() - reply.created_at).total_seconds()
+        metrics.delivery_wait.labels(*labels).observe(max(0.0, waited))
     try:
-        sent = await _hand_over_in_time(context, reply)
+        with _spoken_of(context, reply):
+            sent = await _hand_over_in_time(context, reply)
+            # What is announced of it follows from this span.
+            sent = replace(sent, reply=_traced(sent.reply))
+            log.debug("reply_sent", reply_id=str(reply.reply_id))
     except SendingFailed as trouble:
         log.warning(
             "reply_not_sent", reply_id=str(reply.reply_id), channel=reply.way.channel.value, code=trouble.code,
             attempts=reply.attempts,
         )  # fmt: skip
-        metrics.webhook_attempts.labels(context.service.name, trouble.code).inc()
+        # The code stands in the log and in the event: channels have too many of them for a label.
+        metrics.delivery_attempts.labels(*labels, "rejected" if trouble.lasting else "failed").inc()
         await noting.note_failed(context, reply, trouble)
         return None
-    metrics.webhook_attempts.labels(context.service.name, "sent").inc()
+    metrics.delivery_attempts.labels(*labels, "sent").inc()
     return sent
+
+
+@contextlib.contextmanager
+def _spoken_of(context: Context, reply: Reply) -> Iterator[None]:
+    """A span, in the trace of what asked for the words, and log lines that name what began it all."""
+    channel, cause = reply.way.channel.value, reply.cause
+    correlation = {"correlation_id": cause.correlation} if cause else {}
+    with (
+        traces.work_span(
+            f"send {channel}",
+            service=context.service.name,
+            traceparent=cause.traceparent if cause else None,
+            reaches_out=True,
+            attributes={"anliegen.channel": channel, "anliegen.reply_id": str(reply.reply_id)},
+        ),
+        logs.fields(**correlation),
+    ):
+        yield
+
+
+def _traced(reply: Reply) -> Reply:
+    cause = reply.cause
+    return replace(reply, cause=replace(cause, traceparent=traces.inject()[0])) if cause else reply
 
 
 async def _hand_over_in_time(context: Context, reply: Reply) -> Sent:

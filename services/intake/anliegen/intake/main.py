@@ -36,6 +36,7 @@ async def open_resources(context: Context) -> AsyncIterator[None]:
         whatsapp=GraphSender(settings),
     )
     context.resources[NAME] = resources
+    gauges.begin(context.service.name)
     try:
         yield
     finally:
@@ -51,6 +52,7 @@ service = Service(
     routers=api.routers,
     handlers=handlers,
     timers=timers,
-    parts={"announcer": announcer.run, "dispatcher": dispatcher.run, "gauges": gauges.run, "sweeper": sweeper.run},
+    parts={"announcer": announcer.run, "dispatcher": dispatcher.run, "sweeper": sweeper.run},
+    measures=(gauges.measure_partner_events,),
     lifespan=open_resources,
 )

@@ -40,7 +40,8 @@ async def note_alone(context: Context, sent: Sent) -> None:
 
     def count(problem: Exception) -> None:
         log.error("sent_not_noted", reply_id=str(sent.reply.reply_id), attempts=sent.reply.attempts, exc_info=problem)
-        metrics.webhook_attempts.labels(context.service.name, "not_noted").inc()
+        channel = sent.reply.way.channel.value
+        metrics.delivery_attempts.labels(context.service.name, channel, "not_noted").inc()
 
     await note(
         context,

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from anliegen.events import Task
 from anliegen.kit import Context, Service, Settings
 
-from . import api, handlers
+from . import api, gauges, handlers
 from .classifier import RuleClassifier
 from .packs import load_packs
 
@@ -39,5 +39,6 @@ service = Service(
     routers=(api.router,),
     handlers=handlers.handlers,
     timers=handlers.timers,
+    measures=(gauges.measure_reviews,),
     lifespan=open_resources,
 )

@@ -250,15 +250,18 @@ async def list_reviews(
           AND (cardinality($3::text[]) = 0 OR channel = ANY($3))
           AND (cardinality($4::text[]) = 0 OR priority = ANY($4))
     """
+    by = "AND ($5::timestamptz IS NULL OR (requested_at, review_id) > ($5, $6::uuid)) ORDER BY requested_at, review_id"
     if backwards:
-        order = "AND (requested_at, review_id) < ($5, $6) ORDER BY requested_at DESC, review_id DESC LIMIT $7"
-    else:
-        order = """
-          AND ($5::timestamptz IS NULL OR (requested_at, review_id) > ($5, $6::uuid))
-        ORDER BY requested_at, review_id LIMIT $7
-        """
-    rows = await tx.fetch(_REVIEW + wanted + order, statuses, languages, channels, priorities, at, review_id, limit)
+        by = "AND (requested_at, review_id) < ($5, $6) ORDER BY requested_at DESC, review_id DESC"
+    query = _REVIEW + wanted + by + " LIMIT $7"
+    rows = await tx.fetch(query, statuses, languages, channels, priorities, at, review_id, limit)
     return [_review(row) for row in rows]
+
+
+async def count_open_reviews(tx: Transaction) -> tuple[int, datetime | None]:
+    """How many wait for a person, and since when the first."""
+    row = await tx.fetchrow("SELECT count(*), min(requested_at) FROM reviews WHERE status = 'open'")
+    return tuple(row or (0, None))
 
 
 async def update_review(tx: Transaction, *, review_id: UUID, decided_by: str, decided_at: datetime) -> Review:

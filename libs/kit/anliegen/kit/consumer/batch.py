@@ -195,6 +195,12 @@ def _reason(problem: Exception) -> str:
 def _count(context: Context, handled: Sequence[AnyDelivery]) -> None:
     service = context.service.name
     metrics.events_processed.labels(service, "done").inc(len(handled))
-    now, end_to_end = context.clock.now(), metrics.event_end_to_end.labels(service)
+    observe_end_to_end(context, handled)
+
+
+def observe_end_to_end(context: Context, handled: Sequence[AnyDelivery]) -> None:
+    """Note how old these events were when their effects were committed."""
+    service, now = context.service.name, context.clock.now()
     for delivery in handled:
-        end_to_end.observe(max(0.0, (now - delivery.envelope.time).total_seconds()))
+        age = (now - delivery.envelope.time).total_seconds()
+        metrics.event_end_to_end.labels(service, delivery.envelope.type).observe(max(0.0, age))

@@ -2,12 +2,16 @@
 
 from collections.abc import Sequence
 
+import structlog
+
 from anliegen.events import JourneyEvent, JourneysMerged, JourneysSplit
 
 from .. import links
 from ..handlers import AnyDelivery, Handler, Handlers
 from ..telemetry import traces
 from ..transaction import Transaction
+
+log = structlog.get_logger(__name__)
 
 
 async def lock_for(tx: Transaction, handlers: Handlers, deliveries: Sequence[AnyDelivery]) -> None:
@@ -58,9 +62,11 @@ async def _handle_one(tx: Transaction, handler: Handler, delivery: AnyDelivery) 
     tx.handling(delivery.envelope)
     with traces.consumer_span([delivery], group=tx.context.service.name, handler=handler.name):
         await handler.call(delivery.event, tx)
+        log.debug("event_handled", handler=handler.name, type=delivery.envelope.type)
 
 
 async def _handle_many(tx: Transaction, handler: Handler, deliveries: list[AnyDelivery]) -> None:
     tx.handling(None, many=True)
     with traces.consumer_span(deliveries, group=tx.context.service.name, handler=handler.name):
         await handler.call(deliveries, tx)
+        log.debug("events_handled", handler=handler.name, count=len(deliveries))

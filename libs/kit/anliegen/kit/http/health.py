@@ -41,6 +41,11 @@ class Health:
         """The services that run now."""
         return self._contexts()
 
+    @property
+    def loop_lag(self) -> float:
+        """The event loop's longest stall of the last minute, in seconds."""
+        return self._lag.longest
+
     def live(self) -> Response:
         """200 while the event loop turns and every part that reads makes progress."""
         reasons = [self._lag.why_not_alive(), *(context.health.why_not_alive() for context in self._contexts())]

@@ -28,8 +28,11 @@ def infrastructure_routes(health: Health, openapi: Callable[[], dict[str, Any]],
 
     async def show_metrics(_request: Request) -> Response:
         for context in health.contexts():
-            in_use = context.pool.get_size() - context.pool.get_idle_size()
-            metrics.pool_in_use.labels(context.service.name, part).set(in_use)
+            labels = context.service.name, part
+            metrics.pool_in_use.labels(*labels).set(context.pool.get_size() - context.pool.get_idle_size())
+            metrics.pool_size.labels(*labels).set(context.pool.get_max_size())
+            metrics.pool_waiting.labels(*labels).set(context.turns.waiting)
+            metrics.loop_lag.labels(*labels).set(health.loop_lag)
         headers = {"Cache-Control": "no-store"}
         return Response(metrics.exposition(), media_type=metrics.CONTENT_TYPE, headers=headers)
 

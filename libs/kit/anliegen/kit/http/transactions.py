@@ -7,6 +7,7 @@ from fastapi import Depends, Request
 
 from ..database import is_passing
 from ..errors import Unavailable
+from ..telemetry import logs
 from ..transaction import Transaction, begin
 from .doors import doors_of
 from .scope import IDEMPOTENCY, PRINCIPAL
@@ -28,6 +29,9 @@ async def open_transaction(request: Request) -> AsyncIterator[Transaction]:
                 await call.claim(tx)
             yield tx
             ended = True
+            if tx.correlation is not None:
+                # What is logged of this request from here on can be found with all that follows from it.
+                logs.bind(correlation_id=tx.correlation)
     except Exception as problem:
         if ended and is_passing(problem):
             raise OutcomeUnknown from problem

@@ -1,11 +1,28 @@
 """What the alarms look at: letters that nobody has settled, keys that are held up, and for how long."""
 
+import asyncio
+
 from ..service import Context
 from ..telemetry import metrics
+from ..transaction import begin
 
 EVERY_SECONDS = 5.0
 COUNTED = 10_000
 """Beyond that many it no longer matters how many exactly."""
+
+
+async def run(context: Context) -> None:
+    """Have the service measure its own every few seconds: apart from the ticker, which nobody's table may stop."""
+    while True:
+        await measure_own(context)
+        await asyncio.sleep(EVERY_SECONDS)
+
+
+async def measure_own(context: Context) -> None:
+    """Have the service measure its own once."""
+    async with begin(context) as tx:
+        for each in context.service.measures:
+            await each(tx)
 
 
 async def measure(context: Context) -> None:

@@ -96,11 +96,12 @@ def setup(otlp_endpoint: str) -> None:
         tracing.export_to(otlp_endpoint)
 
 
-def inject() -> tuple[str | None, str | None]:
-    """`traceparent` and `tracestate` of the current span, for the outbox row; None where there is no span."""
+def inject(cause: Envelope | None = None) -> tuple[str | None, str | None]:
+    """`traceparent` and `tracestate` for the outbox row: of the current span, else of the event that is the cause; None
+    where there is neither."""
     span = trace.get_current_span().get_span_context()
     if not span.is_valid:
-        return None, None
+        return (cause.traceparent, cause.tracestate) if cause is not None else (None, None)
     state = span.trace_state.to_header() if span.trace_state else ""
     return f"00-{span.trace_id:032x}-{span.span_id:016x}-{span.trace_flags:02x}", state or None
 
@@ -146,6 +147,23 @@ def failed(span: Span, error_type: str) -> None:
     if span.is_recording():
         span.set_attribute("error.type", error_type)
         span.set_status(StatusCode.ERROR)
+
+
+@contextmanager
+def work_span(
+    name: str,
+    *,
+    service: str,
+    traceparent: str | None = None,
+    reaches_out: bool = False,
+    attributes: dict[str, Any] | None = None,
+) -> Iterator[Span]:
+    """A span around work that no request and no event is waiting for, such as a timer's, current inside; it follows
+    from the span that `traceparent` names. `reaches_out`: it calls another system."""
+    kind = SpanKind.CLIENT if reaches_out else SpanKind.INTERNAL
+    span = tracing.tracer(service).start_span(name, context=extract(traceparent), kind=kind, attributes=attributes)
+    with active(span):
+        yield span
 
 
 class Delivered(Protocol):

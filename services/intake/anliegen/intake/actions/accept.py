@@ -1,11 +1,12 @@
 """Accept a contact: whoever it is from, it is identified, threaded, kept, announced and acknowledged."""
 
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
 from anliegen.events import Assurance, Channel, ContactReceived, CustomerLearnt, Handle
 from anliegen.kit import Transaction
-from anliegen.kit.telemetry import metrics
+from anliegen.kit.telemetry import metrics, traces
 
 from ..domain.contacts import LONGEST_NAME, LONGEST_SUBJECT, Contact, Message, clean, clean_line
 from ..domain.identity import Evidence, Identity, anonymous_journey_id, identify, journey_id_of
@@ -81,13 +82,15 @@ async def accept_contact(tx: Transaction, message: Message, evidence: Evidence) 
     await acknowledge.acknowledge_contact(
         tx,
         contact,
-        cause=Cause(received_id, tx.now, str(received_id)),
+        cause=Cause(received_id, tx.now, str(received_id), traces.inject()[0]),
         unanswered=message.unanswered or origin.unanswered,
     )
     if bounced is not None:
         await fail.fail_reply(tx, bounced, code="bounced")
     # Channels that fell silent unnoticed are what people complain about most; a silence shows in this age.
-    metrics.channel_last_received.labels(tx.context.service.name, contact.channel.value).set(tx.wall.timestamp())
+    labels = tx.context.service.name, contact.channel.value
+    tx.after_commit(partial(metrics.channel_last_received.labels(*labels).set, tx.wall.timestamp()))
+    tx.after_commit(metrics.contacts_received.labels(*labels).inc)
     return Accepted(contact, is_new=True)
 
 

@@ -40,4 +40,5 @@ def cause_of(tx: Transaction, reply: Reply) -> Envelope | None:
         time=reply.cause.at,
         key=str(reply.journey_id),
         correlationid=reply.cause.correlation,
+        traceparent=reply.cause.traceparent,
     )

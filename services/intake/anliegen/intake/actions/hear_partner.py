@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from anliegen.events import Channel
 from anliegen.events.partners import partner_classes
@@ -36,7 +37,8 @@ async def hear_events(tx: Transaction, *, partner: str, told: Sequence[Told]) ->
     new = await store.insert_events(tx, told=told)
     digests = await store.list_digests(tx, told=told)
     differing = tuple(i for i, one in enumerate(told) if digests[one.source, one.event_id] != one.digest)
-    metrics.channel_last_received.labels(tx.context.service.name, Channel.PARTNER.value).set(tx.wall.timestamp())
+    heard = metrics.channel_last_received.labels(tx.context.service.name, Channel.PARTNER.value)
+    tx.after_commit(partial(heard.set, tx.wall.timestamp()))
     if new:
         # The announcer may be here or in another process.
         tx.after_commit(resources_of(tx).wake_announcer.set)

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from anliegen.events import Channel, ReplyRequested, ReplySent
+from anliegen.events import Channel, Envelope, ReplyRequested, ReplySent
 from anliegen.kit import Transaction
+from anliegen.kit.telemetry import traces
 
 from ..domain.contacts import Contact
 from ..domain.replies import (
@@ -53,7 +54,7 @@ async def queue_reply(tx: Transaction, event: ReplyRequested) -> None:
         state=ReplyState.FAILED if code else ReplyState.SENT if on_page else ReplyState.PENDING,
         code=code,
         sent_at=tx.now if on_page else None,
-        cause=Cause(tx.cause.id, tx.cause.time, tx.cause.correlationid or str(tx.cause.id)) if tx.cause else None,
+        cause=_cause_of(tx.cause) if tx.cause else None,
     )
     if contact is not None and contact.subject_line and contact.channel is Channel.EMAIL:
         reply.values["subject_line"] = contact.subject_line[:200]
@@ -65,6 +66,10 @@ async def queue_reply(tx: Transaction, event: ReplyRequested) -> None:
         announce_sent(tx, reply, provider_id=None)
     else:
         tx.after_commit(resources.wake.set)
+
+
+def _cause_of(event: Envelope) -> Cause:
+    return Cause(event.id, event.time, event.correlationid or str(event.id), traces.inject(event)[0])
 
 
 def _way(contact: Contact, *, mail_account: str) -> Way | None:

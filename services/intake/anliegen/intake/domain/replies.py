@@ -48,6 +48,8 @@ class Cause:
     event_id: UUID
     at: datetime
     correlation: str
+    traceparent: str | None = None
+    """The span that asked for the words, so that their sending is found in its trace."""
 
 
 @dataclass(frozen=True, slots=True)

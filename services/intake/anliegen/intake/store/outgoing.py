@@ -16,14 +16,14 @@ REPLY_COLUMNS = """
     o.reply_id, o.contact_id, o.journey_id, o.case_id, o.task, o.channel, o.account, o.recipient, o.template,
     o."values",
     o.language, o.automatic, o.state, o.code, o.attempts, o.created_at, o.sent_at, o.provider_id,
-    o.message_id, o.cause_id, o.cause_at, o.correlation"""
+    o.message_id, o.cause_id, o.cause_at, o.correlation, o.traceparent"""
 
 
 _INSERT = """
     INSERT INTO outgoing_messages (reply_id, contact_id, journey_id, case_id, task, channel, account, recipient,
         template, "values", language, automatic, state, code, due, created_at, sent_at, message_id,
-        cause_id, cause_at, correlation)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
+        cause_id, cause_at, correlation, traceparent)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)
 """
 
 
@@ -60,6 +60,7 @@ def _values(tx: Transaction, reply: Reply, due: datetime) -> tuple[object, ...]:
         reply.cause.event_id if reply.cause else None,
         reply.cause.at if reply.cause else None,
         reply.cause.correlation if reply.cause else None,
+        reply.cause.traceparent if reply.cause else None,
     )
 
 
@@ -254,5 +255,9 @@ def reply_of(row: asyncpg.Record) -> Reply:
         in_reply_to=row["in_reply_to"],
         references=tuple(row["message_refs"] or ()),
         last_heard_at=row["last_heard_at"],
-        cause=Cause(row["cause_id"], row["cause_at"], row["correlation"]) if row["cause_id"] else None,
+        cause=_cause(row) if row["cause_id"] else None,
     )
+
+
+def _cause(row: asyncpg.Record) -> Cause:
+    return Cause(row["cause_id"], row["cause_at"], row["correlation"], row["traceparent"])
