@@ -5,7 +5,7 @@ from functools import cache
 import pytest
 from house_rules import catalogue, hold
 
-from anliegen.events import registry
+from anliegen.events import CaseEvent, registry
 from anliegen.events.topics import manifest
 from anliegen.kit.http.public_routes import PUBLIC_ROUTES
 from anliegen.kit.http.routing import Route
@@ -121,3 +121,9 @@ def test_text_without_a_language_is_found(toy) -> None:
 def test_unknown_scope_and_unlisted_route_are_found() -> None:
     assert list(catalogue.scopes_unknown({"GET /x": ["toys:break"]}, ["toys:read"]))
     assert len(list(catalogue.public_routes_unlisted(["/a", "/b"], ["/b", "/c"]))) == 2
+
+
+def test_every_task_measures_its_open_cases() -> None:
+    tasks = {registry.service_of(cls.event_type) for cls in registry.classes_of(CaseEvent)}
+    assert tasks & {service.name for service in services()}
+    assert [one.name for one in services() if one.name in tasks and not one.measures] == []

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections import defaultdict
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
@@ -139,3 +140,15 @@ async def test_a_worker_with_all_parts_delivers_within_a_moment(context, begin, 
         await until(ready)
         await write(begin, [uuid4()], [1])
         await until(there, seconds=5)
+
+
+async def test_a_worker_measures_what_is_the_services_own(context) -> None:
+    measured = asyncio.Event()
+
+    async def measure(tx) -> None:
+        assert await tx.fetchval("SELECT 1") == 1
+        measured.set()
+
+    own = replace(context, service=replace(context.service, measures=(measure,)))
+    async with running(run_parts(own)), asyncio.timeout(30):
+        await measured.wait()
