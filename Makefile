@@ -23,7 +23,7 @@ demo: install ## start everything and play the first journey; it stays running u
 	@$(BIN)/python scripts/demo.py
 
 demo-compose: install ## the same in containers (docker compose); it stays running until docker compose down
-	@docker compose up --detach --build --wait
+	@$(or $(DOCKER_COMPOSE),docker compose) up --detach --build --wait
 	@ANLIEGEN_HOME=.anliegen/compose $(BIN)/python scripts/demo.py
 
 test: install check deploy-tools ## check everything and run every test

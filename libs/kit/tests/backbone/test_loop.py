@@ -101,6 +101,15 @@ async def test_the_age_of_what_waits_is_its_own_and_is_forgotten_with_the_partit
     assert lag_seconds() is None
 
 
+async def test_a_record_that_comes_after_idle_hours_is_not_hours_old(consumer) -> None:
+    consumer._seen[PLACE] = time.time() - 7200
+    consumer._next = {PLACE: 1}
+    consumer._measure(progress=True)
+    consumer._kafka.highwater = lambda _partition: 2
+    consumer._measure(progress=True)
+    assert lag_seconds() < 60
+
+
 async def test_a_database_that_is_away_restarts_no_worker(consumer, monkeypatch, context) -> None:
     async def take(*_, **__):
         raise ConnectionRefusedError

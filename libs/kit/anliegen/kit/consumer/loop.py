@@ -152,7 +152,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
             batch = self._batch_of(polled)
             if batch is None:
                 return True
-            # Until these are taken, their age is how far we are behind; after idle hours the last one's is not.
+            # Until these are taken, their age is how far we are behind.
             self._seen.update({record.place: record.timestamp.timestamp() for record in reversed(batch.records)})
             with self._pace.taking(len(batch.records)):
                 await take(self.context, batch, insist=insist)
@@ -216,6 +216,9 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
             labels = (self.group, place.topic, str(place.part))
             metrics.consumer_lag_records.labels(*labels).set(behind)
             # The next record is not known before it is fetched; the last one taken is a little older, never younger.
+            # Where nothing waits, all that will ever wait is younger than this moment.
+            if not behind:
+                self._seen[place] = now
             metrics.consumer_lag_seconds.labels(*labels).set(now - self._seen.get(place, now) if behind else 0.0)
         self.context.health.polled(lag=self._lag, progress=progress)
         metrics.consumer_last_poll.labels(self.group).set(now)
