@@ -58,9 +58,9 @@ chaos: install ## break everything under load, then reconcile: make chaos MINUTE
 	@PYTHONPATH=tests/faults $(BIN)/python -m chaos --minutes $(or $(MINUTES),2) --seed $(or $(SEED),1) \
 		--rate $(or $(RATE),50) $(if $(REPORT),--report $(REPORT))
 
-chaos-compose: install ## kill each container of docker-compose.yml under load, then reconcile: SEED=1 RATE=20 ROUNDS=1
+chaos-compose: install ## kill each container of docker-compose.yml under load, then reconcile: SEED=1 RATE=20 ROUNDS=1 ROLLING=
 	@PYTHONPATH=tests/faults $(BIN)/python -m chaos.containers --seed $(or $(SEED),1) --rate $(or $(RATE),20) \
-		--rounds $(or $(ROUNDS),1) $(if $(REPORT),--report $(REPORT))
+		--rounds $(or $(ROUNDS),1) $(if $(ROLLING),--rolling) $(if $(REPORT),--report $(REPORT))
 
 lock: install ## compile the third-party pins again
 	@$(BIN)/python scripts/lock.py
