@@ -119,11 +119,9 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
                 self._idle.set()
             # Trouble that passes counts as progress, too: starting this process anew would not bring a database back.
             self._measure(progress=bool(polled))
-            if done:
-                attempt = 0
-            else:
+            if not done:
                 await asyncio.sleep(backoff.delay(attempt))
-                attempt += 1
+            attempt = 0 if done else attempt + 1
 
     async def _poll(self) -> Polled:
         try:
@@ -211,15 +209,13 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
     def _measure(self, *, progress: bool) -> None:
         self._lag, now = 0, time.time()
         for place, following in self._next.items():
+            labels = (self.group, place.topic, str(place.part))
             behind = max(0, (self._kafka.highwater(TopicPartition(*place)) or following) - following)
             self._lag += behind
-            labels = (self.group, place.topic, str(place.part))
             metrics.consumer_lag_records.labels(*labels).set(behind)
-            # The next record is not known before it is fetched; the last one taken is a little older, never younger.
-            # Where nothing waits, all that will ever wait is younger than this moment.
-            if not behind:
-                self._seen[place] = now
-            metrics.consumer_lag_seconds.labels(*labels).set(now - self._seen.get(place, now) if behind else 0.0)
+            # The next record is unknown until it is fetched: it came after the last one taken, or after all was done.
+            self._seen[place] = self._seen.get(place, now) if behind else now
+            metrics.consumer_lag_seconds.labels(*labels).set(now - self._seen[place])
         self.context.health.polled(lag=self._lag, progress=progress)
         metrics.consumer_last_poll.labels(self.group).set(now)
 
