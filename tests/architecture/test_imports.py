@@ -86,6 +86,8 @@ def test_small_packages_keep_every_contract(lint) -> None:
         {"toy/store.py": "from . import actions\n", "toy/actions.py": ""},
         {"toy/domain.py": "from . import helper\n", "toy/helper.py": "from . import store\n"},
         {"toy/api.py": "from . import handlers\n"},
+        {"doll/dress/store.py": "from . import actions\n", "doll/dress/actions.py": "", "doll/dress/__init__.py": ""},
+        {"doll/dress/domain.py": "import asyncpg\n", "doll/dress/__init__.py": ""},
         {"toy/actions.py": "from . import api\n", "toy/api.py": "", "toy/main.py": ""},
         {"toy/domain.py": "import asyncpg\n"},
         {"doll/domain/dress.py": "from anliegen.doll import wardrobe\n", "doll/wardrobe.py": "import httpx\n"},

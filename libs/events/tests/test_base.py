@@ -15,12 +15,14 @@ from anliegen.events import (
     Channel,
     ContactReceived,
     ContactTriaged,
+    CurrenciesDiffer,
     Event,
     Failure,
     HelpdeskReplyRequested,
     JourneyEvent,
     JourneysMerged,
     JourneysSplit,
+    Money,
     OpenEnum,
     QuestionAnswered,
     ReplyFailed,
@@ -163,3 +165,27 @@ def test_everything_that_services_need_is_at_the_top_level() -> None:
     assert {cls.__name__ for cls in CLASSES} <= set(names)
     assert sorted(names) == names
     assert HelpdeskReplyRequested.__name__ in names
+
+
+def test_amounts_of_one_currency_are_reckoned_and_of_two_are_refused() -> None:
+    whole, part = Money(amount=4250, currency="CHF"), Money(amount=1000, currency="CHF")
+    assert (whole + part).amount == 5250 and (part - whole).amount == -3250 and (-part).amount == -1000
+    assert part < whole and whole >= part and str(whole) == "4250 CHF"
+    euros = Money(amount=1000, currency="EUR")
+    for reckon in (whole.__add__, whole.__sub__, whole.__lt__, whole.__le__, whole.__gt__, whole.__ge__):
+        with pytest.raises(CurrenciesDiffer):
+            reckon(euros)
+
+
+@pytest.mark.parametrize(
+    ("amount", "basis_points", "share"),
+    [(4250, 1000, 425), (5, 1000, 1), (4, 1000, 0), (-5, 1000, -1), (15, -1000, -2), (2**62, 10_000, 2**62)],
+)
+def test_a_share_is_rounded_half_away_from_zero(amount: int, basis_points: int, share: int) -> None:
+    assert Money(amount=amount, currency="EUR").share(basis_points).amount == share
+
+
+@pytest.mark.parametrize("currency", ["eur", "EURO", "", "E1R"])
+def test_money_has_an_iso_currency(currency: str) -> None:
+    with pytest.raises(ValidationError):
+        Money(amount=1, currency=currency)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+LAYERS = frozenset({"domain", "store", "actions", "handlers", "api", "main"})
 REPOSITORY = Path(__file__).resolve().parents[3]
 NOT_OURS = {".git", ".venv", ".anliegen", "__pycache__", ".mypy_cache", ".ruff_cache", ".hypothesis", "node_modules"}
 
@@ -119,8 +120,14 @@ class ServiceFolder:
         return [source for source in self.sources if self.layer_of(source) == name]
 
     def layer_of(self, source: Source) -> str:
-        """The first name below the package: `store` for `store.py` and for `store/vault.py`."""
-        return source.path.relative_to(self.code).parts[0].removesuffix(".py") if self._holds(source) else ""
+        """The first name below the package: `store` for `store.py` and for `store/vault.py`.
+
+        A subject that is as large as a service has a package of its own with the same layers: `goodwill/store.py`.
+        """
+        if not self._holds(source):
+            return ""
+        parts = [part.removesuffix(".py") for part in source.path.relative_to(self.code).parts]
+        return parts[1] if parts[0] not in LAYERS and len(parts) > 1 and parts[1] in LAYERS else parts[0]
 
     def module_of(self, source: Source) -> str:
         """The name below the package: `store.vault`."""

@@ -90,6 +90,57 @@ class Part(BaseModel):
     )
 
 
+class CurrenciesDiffer(ValueError):
+    """Amounts of different currencies are neither added nor compared."""
+
+
+class Money(Part):
+    """An amount in the minor units of its currency: `Money(amount=4250, currency="CHF")` are 42.50 Swiss francs.
+
+    Only amounts of one currency are added, subtracted and compared; others raise CurrenciesDiffer.
+    """
+
+    amount: int = Field(ge=-(2**63), lt=2**63)
+    """Minor units of the currency; negative where it is owed the other way."""
+    currency: str = Field(pattern=r"^[A-Z]{3}$", max_length=3)
+    """ISO 4217, three capitals."""
+
+    def __add__(self, other: "Money") -> "Money":
+        return Money(amount=self.amount + self._same(other), currency=self.currency)
+
+    def __sub__(self, other: "Money") -> "Money":
+        return Money(amount=self.amount - self._same(other), currency=self.currency)
+
+    def __neg__(self) -> "Money":
+        return Money(amount=-self.amount, currency=self.currency)
+
+    def __lt__(self, other: "Money") -> bool:
+        return self.amount < self._same(other)
+
+    def __le__(self, other: "Money") -> bool:
+        return self.amount <= self._same(other)
+
+    def __gt__(self, other: "Money") -> bool:
+        return self.amount > self._same(other)
+
+    def __ge__(self, other: "Money") -> bool:
+        return self.amount >= self._same(other)
+
+    def share(self, basis_points: int) -> "Money":
+        """This part of it (10,000 basis points are the whole), rounded half away from zero."""
+        rounded = (2 * abs(self.amount * basis_points) + 10_000) // 20_000
+        return Money(amount=rounded if self.amount * basis_points >= 0 else -rounded, currency=self.currency)
+
+    def __str__(self) -> str:
+        """As texts to customers take it: `4250 CHF`, in minor units."""
+        return f"{self.amount} {self.currency}"
+
+    def _same(self, other: "Money") -> int:
+        if self.currency != other.currency:
+            raise CurrenciesDiffer(f"{CurrenciesDiffer.__doc__} {self.currency}, {other.currency}")
+        return other.amount
+
+
 class Failure(Part):
     """Something that went wrong for the customer on our side."""
 

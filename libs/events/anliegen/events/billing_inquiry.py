@@ -1,10 +1,11 @@
 """What billing inquiry announces: questions on invoices and reminders, and their answers."""
 
+from typing import Annotated
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
-from .base import CaseEvent, ReplyRequested
+from .base import CaseEvent, JourneyEvent, Money, ReplyRequested
 
 
 class InquiryOpened(CaseEvent, type="billing_inquiry.inquiry_opened.v1"):
@@ -71,6 +72,41 @@ class InquiryReopened(CaseEvent, type="billing_inquiry.inquiry_reopened.v1"):
 
 class InquiryAnswerOverdue(CaseEvent, type="billing_inquiry.answer_overdue.v1"):
     """The promised time passed without an answer: a failure on our side."""
+
+
+class GoodwillProposed(JourneyEvent, type="billing_inquiry.goodwill_proposed.v1"):
+    """Billing inquiry proposes to make something good within a correction. Whether it is given, complaints decides."""
+
+    proposal_id: UUID
+    """Names the proposal: one that comes twice is decided once."""
+    case_id: UUID
+    """The inquiry in which it was proposed."""
+    invoice_number: str | None = Field(default=None, max_length=60)
+    """The invoice that was wrong."""
+    kind: str = Field(max_length=40)
+    """What is proposed: `credit_next_period`."""
+    amount: Money
+    """What is proposed, reckoned by billing's own rules."""
+    product_value: Money
+    """What the product or service costs that went wrong, in the same currency."""
+    severity: int = Field(ge=1, le=4)
+    """How bad it was: 1 annoying, 4 the product was worth nothing."""
+    failures: int = Field(default=1, ge=0)
+    """How many the customer suffered within the window."""
+    reason: str = Field(max_length=40)
+    """A code of the goodwill policy: `wrong_invoice` …"""
+    proposed_by: str = Field(max_length=200)
+    """Who proposes: the agent's id."""
+    proposer_roles: tuple[Annotated[str, Field(max_length=40)], ...] = ()
+    """The proposer's roles, on which their competence to decide rests: `agent`, `supervisor` …"""
+    proposer_tier: int = Field(default=1, ge=1, le=3)
+    """Which agents the proposer is one of: 1 is everybody, 3 the top staff."""
+    proposed_at: AwareDatetime
+    """When it was proposed."""
+
+    @property
+    def subject(self) -> str:
+        return str(self.case_id)
 
 
 class BillingReplyRequested(ReplyRequested, type="billing_inquiry.reply_requested.v1", words=True):
