@@ -210,11 +210,14 @@ async def test_a_database_put_back_under_a_running_worker_is_found(town, house, 
     assert (await house.is_fenced())["events"] == 3
 
 
-async def test_a_kafka_that_lost_what_was_announced_fences_nobody_and_is_told_loudly(town, house, door, until) -> None:
+async def test_a_kafka_that_lost_what_was_announced_fences_nobody_and_hears_it_again(town, house, door, until) -> None:
+    journey = uuid4()
     await house.start()
-    await say(door, uuid4())
+    await say(door, journey, 3)
     await until(lambda: all_sent(house), "an empty outbox")
     await house.stop()
+    before = [e.id for e in await town.records(SERVICE)]
+    await say(door, journey)  # waits in the outbox: what was announced before goes out before it
     ends = await positions(house)
     await know_what_others_said(house, town)
     async with house.sql() as connection:
@@ -225,7 +228,12 @@ async def test_a_kafka_that_lost_what_was_announced_fences_nobody_and_is_told_lo
     told = {(line["topic"], line["part"]) for line in logs if line["event"] == "kafka_is_behind"}
     assert told == {(topic, part) for topic, part in ends if part < 2}
     assert not (await house.fence())["fenced"]
-    assert await positions(house) == ends
+    await until(lambda: all_sent(house), "an empty outbox")
+    log = [envelope for envelope in await town.records(SERVICE) if envelope.key == str(journey)]
+    assert [e.id for e in log[: len(before)]] == [e.id for e in log[len(before) : -1]] == before
+    assert [e.sequence for e in log] == [1, 2, 3, 1, 2, 3, 4]
+    assert (await positions(house)).keys() == ends.keys()
+    assert sum((await positions(house)).values()) == sum(ends.values()) + len(before) + 1
     clusters = await house.rows("SELECT DISTINCT cluster_id FROM relay_position")
     assert len(clusters) == 1 and clusters != [("burnt",)]
 

@@ -1,4 +1,4 @@
-"""The relay: publishes the outbox, oldest first, one leader per database, and deletes by id what Kafka has."""
+"""The relay: publishes the outbox, oldest first, one leader per database; moves by id to `announced` what Kafka has."""
 
 import asyncio
 import contextlib
@@ -261,8 +261,12 @@ class Relay:
                 UPDATE relay_position AS p SET next_offset = r.next_offset, updated_at = clock_timestamp()
                 FROM unnest($2::text[], $3::int[], $4::bigint[]) AS r (topic, part, next_offset)
                 WHERE p.topic = r.topic AND p.part = r.part AND p.next_offset < r.next_offset
+            ), gone AS (
+                DELETE FROM outbox WHERE seq = ANY($1::bigint[])
+                RETURNING seq, event_id, topic, key, type, sequence, headers, payload, created_at
             )
-            DELETE FROM outbox WHERE seq = ANY($1::bigint[])
+            INSERT INTO announced (seq, event_id, topic, key, type, sequence, headers, payload, created_at)
+            SELECT * FROM gone
             """,
             [row.seq for row in rows], *self._reached.take(),
         )  # fmt: skip

@@ -11,6 +11,7 @@ from anliegen.events import Envelope
 from . import backoff, failpoints
 from .clock import SystemClock
 from .database import is_passing
+from .fence import store as fence_store
 from .ids import derived_event_id
 from .operations import gauges, letters
 from .retry import retry_due_keys
@@ -28,22 +29,33 @@ PURGE_EVERY_SECONDS = 600.0
 PURGE_ROWS = 1000
 INBOX_DAYS = 35
 """Longer than a topic with words is kept and a dead letter is redriven."""
+ANNOUNCED_HOURS = 24
+"""Longer than anybody who hears us is behind unseen: what Kafka loses, it can be told again for so long."""
 
 
 async def run(context: Context) -> None:
     """Run for as long as the worker lives."""
     purged_at = time.monotonic()  # never at a start: then there is enough to do
     measured_at = float("-inf")
-    while True:
-        busy = await tick(context)
-        if time.monotonic() - measured_at > gauges.EVERY_SECONDS:
-            measured_at = time.monotonic()
-            await gauges.measure(context)
-        if time.monotonic() - purged_at > PURGE_EVERY_SECONDS:
-            purged_at = time.monotonic()
-            await purge(context)
-        # A key that waits for another topic's part is due again within a fraction of a second.
-        await asyncio.sleep(EVERY_SECONDS / 5 if busy else EVERY_SECONDS)
+    purging: asyncio.Task[None] | None = None
+    try:
+        while True:
+            busy = await tick(context)
+            if time.monotonic() - measured_at > gauges.EVERY_SECONDS:
+                measured_at = time.monotonic()
+                await gauges.measure(context)
+            if time.monotonic() - purged_at > PURGE_EVERY_SECONDS and (purging is None or purging.done()):
+                if purging is not None:
+                    purging.result()
+                purged_at = time.monotonic()
+                # Beside the rest: at a high rate there is much to forget, and no timer waits for that.
+                purging = asyncio.create_task(purge(context))
+            # A key that waits for another topic's part is due again within a fraction of a second.
+            await asyncio.sleep(EVERY_SECONDS / 5 if busy else EVERY_SECONDS)
+    finally:
+        if purging is not None:
+            purging.cancel()
+            await asyncio.gather(purging, return_exceptions=True)
 
 
 async def tick(context: Context) -> bool:
@@ -165,6 +177,8 @@ async def purge(context: Context) -> None:
                 break
             await asyncio.sleep(0.1)
         while await purge_idempotency_keys(connection):
+            await asyncio.sleep(0.1)
+        while await fence_store.delete_announced(connection, hours=ANNOUNCED_HOURS, limit=PURGE_ROWS):
             await asyncio.sleep(0.1)
         while await letters.delete_old_content(connection, limit=PURGE_ROWS):
             await asyncio.sleep(0.1)

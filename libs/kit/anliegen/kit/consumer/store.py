@@ -75,6 +75,25 @@ async def advance_positions(connection: Connection, *, group: str, steps: Mappin
     return int(status.rpartition(" ")[2])
 
 
+async def replace_positions(
+    connection: Connection, *, group: str, cluster_id: str, offsets: Mapping[Place, int]
+) -> None:
+    """Go on from these offsets of this cluster, whatever stood there."""
+    places = sorted(offsets)
+    await connection.execute(
+        """
+        UPDATE consumer_position AS p SET cluster_id = $2, next_offset = g.next, updated_at = clock_timestamp()
+        FROM unnest($3::text[], $4::int[], $5::bigint[]) AS g (topic, part, next)
+        WHERE p.grp = $1 AND p.topic = g.topic AND p.part = g.part
+        """,
+        group,
+        cluster_id,
+        [place.topic for place in places],
+        [place.part for place in places],
+        [offsets[place] for place in places],
+    )
+
+
 async def insert_inbox(connection: Connection, *, group: str, event_ids: Sequence[UUID]) -> set[UUID]:
     """Enter these events; tells those that were not there yet."""
     # Sorted, so that two workers that enter the same events wait for each other in one order.

@@ -111,32 +111,43 @@ async def open_log(context: Context) -> AsyncIterator[AIOKafkaConsumer]:
 async def _span(
     client: AIOKafkaConsumer, places: Iterable[Place], cluster_id: str, connection: asyncpg.Connection
 ) -> tuple[dict[Place, int], dict[Place, int]]:
-    """From where to where to read, by place; the starts are entered, for the relay to raise them."""
+    """From where to where to read, by place; the starts are entered, for the relay to raise them.
+
+    On a topic where Kafka is behind, all that this database still has is announced again: what Kafka has lost, somebody
+    may not have heard.
+    """
     partitions = [TopicPartition(*place) for place in places]
-    beginnings, ends = await kafka.in_one_go(_limits(client, partitions))
+    beginnings, ends = await kafka.in_one_go(limits(client, partitions))
     known = await store.load_positions(connection)
     starts: dict[Place, int] = {}
+    behind: set[str] = set()
     for partition in partitions:
         place, beginning, end = Place(*partition), beginnings[partition], ends[partition]
         cluster, position = known.get(place, (cluster_id, beginning))
         if cluster != cluster_id or position > end:
-            # Kafka is the one that went back, or another took its place. What it has lost is not ours to announce
-            # again; those who heard it go on from their own positions, and theirs are out of range, too.
+            # Kafka is the one that went back, or another took its place.
             log.error(
                 "kafka_is_behind", topic=place.topic, part=place.part, announced_up_to=position, cluster=cluster,
                 found_up_to=end, found_cluster=cluster_id,
             )  # fmt: skip
             position = beginning
+            behind.add(place.topic)
         starts[place] = max(position, beginning)
     entered = {place: start for place, start in starts.items() if known.get(place) != (cluster_id, start)}
     if entered:
-        await store.upsert_positions(connection, cluster_id=cluster_id, positions=entered)
+        # Together: once the positions are right again, nobody would see that something has to be announced again.
+        async with connection.transaction():
+            if behind:
+                events = await store.announce_again(connection, topics=sorted(behind))
+                log.warning("announced_again", topics=sorted(behind), events=events)
+            await store.upsert_positions(connection, cluster_id=cluster_id, positions=entered)
     return starts, {Place(*partition): end for partition, end in ends.items()}
 
 
-async def _limits(
+async def limits(
     client: AIOKafkaConsumer, partitions: list[TopicPartition]
 ) -> tuple[dict[TopicPartition, int], dict[TopicPartition, int]]:
+    """Beginning and end of each of these partitions."""
     # Else it would find out about one topic after the other, and rest for 100 ms after each.
     await client._client.set_topics({partition.topic for partition in partitions})
     return await client.beginning_offsets(partitions), await client.end_offsets(partitions)

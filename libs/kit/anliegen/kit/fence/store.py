@@ -1,6 +1,6 @@
 """SQL of the fence: what stops a service, which database was looked at last, and how far it announced."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
@@ -167,6 +167,43 @@ async def upsert_positions(door: Door, *, cluster_id: str, positions: Mapping[Pl
         [place.part for place in places],
         [positions[place] for place in places],
     )
+
+
+async def announce_again(door: Door, *, topics: Sequence[str]) -> int:
+    """Put what was announced on these topics lately back into the outbox, before all that waits there; tells how much.
+
+    It goes out under the same numbers and ids, in its old order, so whoever has heard it drops it.
+    """
+    events: int = await door.fetchval(
+        """
+        WITH again AS (
+            DELETE FROM announced WHERE topic = ANY($1::text[])
+            RETURNING seq, event_id, topic, key, type, sequence, headers, payload, created_at
+        ), waiting AS (
+            INSERT INTO outbox (seq, event_id, topic, key, type, sequence, headers, payload, created_at)
+            OVERRIDING SYSTEM VALUE SELECT * FROM again RETURNING 1
+        )
+        SELECT count(*) FROM waiting
+        """,
+        topics,
+    )
+    return events
+
+
+async def delete_announced(door: Door, *, hours: int, limit: int) -> bool:
+    """Forget some of what was announced before so many hours; tells whether there may be more."""
+    deleted: int = await door.fetchval(
+        """
+        WITH old AS (
+            SELECT ctid FROM announced WHERE announced_at < clock_timestamp() - make_interval(hours => $1) LIMIT $2
+        ), gone AS (
+            DELETE FROM announced WHERE ctid = ANY (ARRAY(SELECT ctid FROM old)) RETURNING 1
+        )
+        SELECT count(*) FROM gone
+        """,
+        hours, limit,
+    )  # fmt: skip
+    return deleted == limit
 
 
 def _fence_of(row: asyncpg.Record | Mapping[str, Any]) -> Fence:

@@ -87,7 +87,7 @@ class TestDatabase:
 KIT_TABLES = (
     "streams", "outbox", "inbox", "consumer_position", "parked_keys", "parked_events", "dead_letters", "timers",
     "business_clock", "idempotency_keys", "relay_position", "fences", "announced_unknown", "database_looked_at",
-    "operator_actions",
+    "operator_actions", "announced",
 )  # fmt: skip
 
 
