@@ -15,10 +15,12 @@ async def measure(world: World, plan: Plan) -> AsyncIterator[Result]:
     """Contacts a second, accepted and settled, and CPU for each contact by service."""
     await world.send(min(WARM_UP, plan.contacts))
     await world.settle()
+    before = await sizes(world)
     meter = Meter(world.pids())
     answers = await world.send(plan.contacts)
     settled = await world.settle()
     used = meter.read()
+    after = await sizes(world)
     await check(world)
     took = settled - answers.began
     yield Result("pipeline, contacts accepted meanwhile", answers.rate, "contacts/s")
@@ -34,6 +36,25 @@ async def measure(world: World, plan: Plan) -> AsyncIterator[Result]:
         if per_contact[name] >= 0.005:
             yield Result(f"pipeline: CPU of {name}{remark}", per_contact[name], "ms/contact")
     yield Result("pipeline: CPU of the load generator, left out", answers.cpu / plan.contacts * 1000, "ms/contact")
+    for service, parts in after.items():
+        for part, size in parts.items():
+            grown = (size - before[service][part]) / plan.contacts
+            yield Result(f"pipeline: storage of {service}{part}", grown, "bytes/contact")
+
+
+async def sizes(world: World) -> dict[str, dict[str, int]]:
+    """Bytes of each database and of one replica of Kafka's topics; of that what is kept for a day and for 35."""
+    parts = {
+        "": "pg_database_size(current_database())",
+        ", of that for a day": "pg_total_relation_size('announced')",
+        ", of that for 35 days": "pg_total_relation_size('inbox')",
+    }
+    found = {
+        service: {part: await world.ask(service, f"SELECT {size}") for part, size in parts.items()}
+        for service in world.stack.services
+    }
+    segments = (world.stack.home.kafka / "logs").glob("anliegen.*/*.log")
+    return {**found, "Kafka": {"": sum(segment.stat().st_size for segment in segments)}}
 
 
 async def check(world: World) -> None:

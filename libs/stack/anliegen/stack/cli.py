@@ -22,7 +22,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def _explained(command: Callable[P, R]) -> Callable[P, R]:
+def explained(command: Callable[P, R]) -> Callable[P, R]:
     """Show an expected trouble as one message, without a traceback."""
 
     @wraps(command)
@@ -37,7 +37,7 @@ def _explained(command: Callable[P, R]) -> Callable[P, R]:
 
 @click.command()
 @click.option("--processes", is_flag=True, help="Give each service an HTTP process and a worker process of its own.")
-@_explained
+@explained
 def up(processes: bool) -> None:
     """Start PostgreSQL, Kafka and every service on this machine; what runs already stays."""
     from anliegen.stack import lifecycle
@@ -61,7 +61,7 @@ def up(processes: bool) -> None:
 
 
 @click.command()
-@_explained
+@explained
 def down() -> None:
     """Stop everything; the data stays."""
     from anliegen.stack import lifecycle
@@ -74,7 +74,7 @@ def down() -> None:
 
 @click.command()
 @click.argument("services", nargs=-1, metavar="[SERVICE]…")
-@_explained
+@explained
 def restart(services: tuple[str, ...]) -> None:
     """Restart services, or all, one after the other.
 
@@ -90,7 +90,7 @@ def restart(services: tuple[str, ...]) -> None:
 
 @click.command()
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@_explained
+@explained
 def reset(yes: bool) -> None:
     """Stop everything and delete all data."""
     from anliegen.stack import lifecycle
@@ -108,7 +108,7 @@ def reset(yes: bool) -> None:
 
 
 @click.command()
-@_explained
+@explained
 def status() -> None:
     """Show every process with its memory and health. The exit code is 1 when something is down."""
     from anliegen.stack.lifecycle import read_stack
@@ -134,7 +134,7 @@ def status() -> None:
 @click.argument("name", required=False)
 @click.option("-f", "--follow", is_flag=True, help="Go on until interrupted.")
 @click.option("-n", "--lines", default=50, show_default=True, help="How many lines of the past.")
-@_explained
+@explained
 def logs(name: str | None, follow: bool, lines: int) -> None:
     """Show the end of one process's log, or of all."""
     folder = Home.find().logs
@@ -180,7 +180,7 @@ def _lines(files: list[Path], lines: int, *, follow: bool) -> Iterator[tuple[Pat
 @click.option("--journey", help="The one journey that a customer may see.")
 @click.option("--subject", help="Who it is; without, <role>@development.")
 @click.option("--hours", default=8.0, show_default=True, help="How long it is valid.")
-@_explained
+@explained
 def token(
     *,
     role: str,
@@ -209,7 +209,7 @@ def clock(context: click.Context) -> None:
 
 
 @clock.command()
-@_explained
+@explained
 def show() -> None:
     """Show the business time of every service."""
     from anliegen.stack.business_clock import read_clock
@@ -220,7 +220,7 @@ def show() -> None:
 
 @clock.command()
 @click.argument("by")
-@_explained
+@explained
 def advance(by: str) -> None:
     """Move forward by 3d, 2h30m, 1w2d or 90s."""
     from anliegen.stack.business_clock import duration, read_clock
@@ -230,7 +230,7 @@ def advance(by: str) -> None:
 
 @clock.command("set")
 @click.argument("time")
-@_explained
+@explained
 def set_clock(time: str) -> None:
     """Let it be this time now, in ISO 8601 (UTC where no zone is given)."""
     from anliegen.stack.business_clock import moment
@@ -239,7 +239,7 @@ def set_clock(time: str) -> None:
 
 
 @clock.command("reset")
-@_explained
+@explained
 def reset_clock() -> None:
     """Let it be the machine's time again."""
     _move(lambda _: timedelta())
