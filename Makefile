@@ -27,7 +27,7 @@ demo-compose: install ## the same in containers (docker compose); it stays runni
 	@ANLIEGEN_HOME=.anliegen/compose $(BIN)/python scripts/demo.py
 
 test: install check deploy-tools ## check everything and run every test
-	@$(BIN)/pytest --ignore=tests/architecture --durations=10 --durations-min=1
+	@$(BIN)/python scripts/run_tests.py
 
 search: install ## look for a play of commands, crashes and repetitions that breaks a promise: make search PLAYS=500
 	@HYPOTHESIS_PROFILE=long HYPOTHESIS_PLAYS=$(or $(PLAYS),5000) $(BIN)/pytest libs/kit/tests/backbone/test_state_machine.py
