@@ -15,6 +15,7 @@ from anliegen.events.envelope import to_headers
 from . import backoff, database, failpoints, kafka
 from .fence.look import pass_gate
 from .fence.reached import Reached
+from .horizon import Horizon
 from .notifier import CHANNEL
 from .partitions import partition_of
 from .service import Context
@@ -46,30 +47,6 @@ class LeadershipLost(ConnectionError):
     """The connection that holds the relay's lock is gone, so another relay may lead: start again from nothing."""
 
 
-class Horizon:
-    """Up to which number no transaction can still add a row, so that the search for the oldest may begin behind it.
-
-    Numbers are drawn before they are committed. A row that is passed over because its transaction was slow would be
-    overtaken by the next event of its key, so nothing is passed over before every transaction that was open when a
-    number was seen has ended. A transaction that stays open for long makes the search longer, and holds up no event.
-    """
-
-    def __init__(self) -> None:
-        self.low = 0
-        self._seen = 0
-        self._next_xid: int | None = None
-
-    def look(self, *, last: int, oldest_xid: int, next_xid: int) -> None:
-        """A snapshot with `oldest_xid` as the oldest open transaction gave the oldest rows, up to the number `last`.
-
-        Whoever adds a row has locked its stream before, so it has a transaction id when it draws its number.
-        """
-        if self._next_xid is not None and oldest_xid >= self._next_xid:
-            self.low, self._next_xid = min(self._seen, last), None
-        if self._next_xid is None:
-            self._seen, self._next_xid = last, next_xid
-
-
 class RowTooLarge(RuntimeError):
     """Kafka takes no record of this size."""
 
@@ -87,7 +64,7 @@ class Relay:
         self._woken = asyncio.Event()
         self._reached = Reached()
         self._service = context.service.name
-        self._producer: AIOKafkaProducer
+        self._producer: Any = None
         self._connection: asyncpg.Connection
         context.notifier.wake_locally = self.wake
 
@@ -108,9 +85,10 @@ class Relay:
             while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", LEADER_LOCK):
                 await asyncio.sleep(1.0)
             await connection.add_listener(CHANNEL, lambda *_: self._woken.set())
-            self._producer = self._make_producer()
             try:
-                await kafka.start(self._producer)
+                # A service that announces nothing has no right to write anywhere, so it would be refused a producer.
+                if service.topics:
+                    await self._start_producer()
                 self.leads = True
                 metrics.relay_leads.labels(service.name).set(1)
                 failpoints.reach("relay.leads")
@@ -118,10 +96,11 @@ class Relay:
             finally:
                 self.leads = False
                 metrics.relay_leads.labels(service.name).set(0)
-                await self._stop_producer()
+                if self._producer is not None:
+                    await self._stop_producer()
 
-    def _make_producer(self) -> AIOKafkaProducer:
-        return AIOKafkaProducer(
+    async def _start_producer(self) -> None:
+        self._producer = AIOKafkaProducer(
             **kafka.client_options(self.context.settings),
             client_id=f"anliegen-{self._service}-relay",
             acks="all",
@@ -131,11 +110,11 @@ class Relay:
             max_request_size=2 * 1024 * 1024,
             linger_ms=0,
         )
+        await kafka.start(self._producer)
 
     async def _renew_producer(self) -> None:
         await self._stop_producer()
-        self._producer = self._make_producer()
-        await kafka.start(self._producer)
+        await self._start_producer()
 
     async def _stop_producer(self) -> None:
         """Before the lock is let go: nothing of this relay's may be on its way once another leads."""
@@ -210,6 +189,8 @@ class Relay:
 
     async def _send(self, rows: Sequence[Row]) -> "list[asyncio.Future[object]]":
         """Hand the rows to the producer, in their order within each partition."""
+        if rows and self._producer is None:
+            await self._start_producer()
         partitions = {topic: len(await self._producer.partitions_for(topic)) for topic in {row.topic for row in rows}}
         groups: dict[tuple[str, int], list[Row]] = {}
         for row in rows:

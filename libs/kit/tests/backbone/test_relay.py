@@ -9,7 +9,8 @@ from aiokafka.errors import MessageSizeTooLargeError
 from anliegen.events import ContactReceived
 from anliegen.events.builders import build
 from anliegen.kit.database import connect
-from anliegen.kit.relay import Horizon, Relay, RowTooLarge
+from anliegen.kit.horizon import Horizon
+from anliegen.kit.relay import Relay, RowTooLarge
 from anliegen.kit.settings import address_for
 
 

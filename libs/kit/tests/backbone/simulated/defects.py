@@ -12,7 +12,8 @@ from uuid import UUID, uuid4
 
 from anliegen.kit import retry, streams
 from anliegen.kit.consumer import store
-from anliegen.kit.relay import Horizon, Relay, Row
+from anliegen.kit.horizon import Horizon
+from anliegen.kit.relay import Relay, Row
 from anliegen.kit.service import Context
 from anliegen.kit.transaction import Transaction
 
