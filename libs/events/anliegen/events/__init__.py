@@ -31,6 +31,16 @@ from .billing_inquiry import (
     InquiryTaken,
     InvoiceNamed,
 )
+from .billing_inquiry_dunning import (
+    DunningCleared,
+    DunningEvent,
+    DunningHeld,
+    DunningReleased,
+    DunningStepReached,
+    Instalment,
+    PaymentAgreed,
+    PaymentAgreementEnded,
+)
 from .envelope import Envelope, EnvelopeMalformed
 from .helpdesk import (
     AnswerOverdue,
@@ -88,6 +98,11 @@ __all__ = [
     "CurrenciesDiffer",
     "CustomerLearnt",
     "CustomerRecordChanged",
+    "DunningCleared",
+    "DunningEvent",
+    "DunningHeld",
+    "DunningReleased",
+    "DunningStepReached",
     "Envelope",
     "EnvelopeMalformed",
     "Event",
@@ -107,6 +122,7 @@ __all__ = [
     "InquiryReopened",
     "InquiryResolved",
     "InquiryTaken",
+    "Instalment",
     "InvoiceNamed",
     "JourneyEvent",
     "JourneyStage",
@@ -118,6 +134,8 @@ __all__ = [
     "PartnerCustomerEvent",
     "PartnerEvent",
     "PartnerOrigin",
+    "PaymentAgreed",
+    "PaymentAgreementEnded",
     "Priority",
     "Promise",
     "PromiseKind",

@@ -9,11 +9,13 @@ from anliegen.kit import Delivery, Handlers, Timer, Timers, Transaction
 
 from . import actions, store
 from .domain import Contact, Matter
+from .dunning.handlers import enter_timers as enter_timers_of_dunning
 from .states import Wait
 
 CARRIED = TypeAdapter(Matter)
 handlers = Handlers("billing-inquiry")
 timers = Timers()
+enter_timers_of_dunning(timers)
 
 
 @handlers.on_many(ContactTriaged)

@@ -3,12 +3,13 @@
 from anliegen.kit import Service
 
 from . import api, gauges, handlers
+from .dunning import api as dunning_api
 
 service = Service(
     name="billing-inquiry",
     title="Billing inquiry",
     description="Questions on invoices, reminders and payments, answered and followed until they are settled.",
-    routers=(api.router,),
+    routers=(api.router, dunning_api.router),
     handlers=handlers.handlers,
     timers=handlers.timers,
     measures=(gauges.measure_inquiries,),

@@ -1,0 +1,238 @@
+"""What happens in dunning: reconsider, take steps, hold, release.
+
+Who meets whom, and who goes first:
+- Everything about the dunning of an invoice is done under the lock of the journey of its customer, and read after it.
+  A payment, a credit, a correction, a step and a hold by hand come one after the other; each ends with `reconsider`,
+  which concludes from all that is there. So it does not matter which of them was first.
+- A case of another journey that holds (an inquiry by mail of somebody unknown, a complaint) cannot take that lock too.
+  It writes its hold under its own, and has a timer reconsider the invoice under the invoice's. Hold and invoice meet in
+  the invoice's row: whoever comes second waits for the first one's commit, and sees what it wrote.
+- A step that is due and a hold that is not reconsidered yet: the step reads the holds itself, and does not happen.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from uuid import UUID
+
+from anliegen.events import (
+    DunningCleared,
+    DunningHeld,
+    DunningReleased,
+    DunningStepReached,
+    Money,
+)
+from anliegen.kit import Transaction, ids
+from anliegen.kit.versions import ANY_VERSION, ExpectedVersion
+
+from . import store
+from .domain import (
+    Debt,
+    Dunning,
+    DunningNotFound,
+    Hold,
+    HoldEndsTooEarly,
+    HoldNotFound,
+    HoldOfCase,
+    HoldReason,
+    NothingToHold,
+    Stage,
+    Step,
+    is_due,
+    reconsidered,
+    take_step,
+)
+from .rules import rules_for
+from .store import Standing
+
+STEP = "dunning_step"
+"""The kind of the timer that takes the next step."""
+HOLD_ENDS = "dunning_hold_ends"
+"""The kind of the timer that ends a hold which was placed until then."""
+RECONSIDER = "dunning_reconsider"
+"""The kind of the timer that reconsiders under the lock of the invoice's own journey."""
+
+
+# What money brings about ----------------------------------------------------------------------------------------------
+async def reconsider(tx: Transaction, invoice_numbers: Iterable[str]) -> None:
+    """Conclude anew how dunning of these invoices stands; to be called whenever what is owed on them has changed.
+
+    The lock of their customer's journey is held. A number of which no invoice is known yet is left alone.
+    """
+    found = await store.find_debts(tx, invoice_numbers=sorted(set(invoice_numbers)))
+    for debt in found:
+        await tx.lock(debt.journey_id)
+        await _conclude(tx, debt)
+
+
+async def let_time_pass(tx: Transaction, *, invoice_number: str) -> None:
+    """Take the next step, if its time has come and nothing holds it."""
+    standing = await _load(tx, invoice_number=invoice_number)
+    # What was written under another journey's lock, such as a hold, is taken into account before anything is sent.
+    dunning = await _conclude(tx, standing.debt)
+    rules = rules_for(standing.debt.currency)
+    if rules is None or not is_due(dunning, now=tx.now):
+        return
+    standing = await _load(tx, invoice_number=invoice_number)
+    taken = any(step.lump_sum for step in standing.steps)
+    step = take_step(
+        dunning, debt=standing.debt, steps=standing.current_steps, rules=rules, now=tx.now, lump_sum_taken=taken
+    )
+    await store.insert_step(tx, invoice_number=invoice_number, step=step)
+    tx.publish(_step_reached(standing.debt, step))
+    await _conclude(tx, standing.debt)
+
+
+# What holds -----------------------------------------------------------------------------------------------------------
+async def follow_case(
+    tx: Transaction, *, case_id: UUID, journey_id: UUID, reason: HoldReason, unsettled: bool,
+    invoice_number: str | None, sequence: int,
+) -> None:  # fmt: skip
+    """Hold the invoice that a case is about while it is unsettled, and release it once it is settled.
+
+    The case's journey is locked. `sequence` rises with what the case says; what was said earlier and comes later
+    changes nothing. So a release that comes before its hold is remembered.
+    """
+    case = await store.upsert_holding_case(
+        tx, case_id=case_id, reason=reason, unsettled=unsettled, invoice_number=invoice_number, sequence=sequence
+    )
+    wanted = {case.invoice_number} if case.unsettled and case.invoice_number else set()
+    placed = await store.list_holds_of_case(tx, case_id=case_id)
+    over = {hold.invoice_number: hold.hold_id for hold in placed if hold.invoice_number not in wanted}
+    new = wanted - {hold.invoice_number for hold in placed}
+    for number in sorted(new | over.keys()):
+        await store.upsert_meeting_row(tx, invoice_number=number)
+    await store.update_hold_released(tx, hold_ids=over.values(), at=tx.now, by=reason)
+    for number in new:
+        hold = Hold(
+            hold_id=ids.derived("hold", case_id, number, sequence), invoice_number=number, reason=case.reason,
+            case_id=case_id, placed_at=tx.now, placed_by=reason,
+        )  # fmt: skip
+        await store.insert_hold(tx, hold=hold)
+    for number in sorted(new | over.keys()):
+        await _reconsider_under_its_lock(tx, invoice_number=number, locked=journey_id)
+
+
+async def place_hold(
+    tx: Transaction, *, invoice_number: str, ends_at: datetime, agent: str, expected: ExpectedVersion
+) -> Standing:
+    """Hold dunning by hand until then. Raises DunningNotFound, PreconditionFailed, NothingToHold, HoldEndsTooEarly."""
+    standing = await _load(tx, invoice_number=invoice_number, expected=expected)
+    if standing.dunning.stage is Stage.CLEARED:
+        raise NothingToHold
+    if ends_at <= tx.now:
+        raise HoldEndsTooEarly
+    hold = Hold(
+        hold_id=ids.uuid7(tx.wall), invoice_number=invoice_number, reason=HoldReason.MANUAL, case_id=None,
+        placed_at=tx.now, placed_by=agent, ends_at=ends_at,
+    )  # fmt: skip
+    await store.insert_hold(tx, hold=hold)
+    await tx.set_timer(
+        HOLD_ENDS, key=standing.debt.journey_id, subject=hold.hold_id, due_at=ends_at,
+        payload={"invoice_number": invoice_number},
+    )  # fmt: skip
+    await _conclude(tx, standing.debt)
+    return await get_standing(tx, invoice_number=invoice_number)
+
+
+async def release_hold(
+    tx: Transaction, *, invoice_number: str, hold_id: UUID, agent: str, expected: ExpectedVersion
+) -> Standing:
+    """End a hold that was placed by hand. Raises DunningNotFound, PreconditionFailed, HoldNotFound, HoldOfCase."""
+    standing = await _load(tx, invoice_number=invoice_number, expected=expected)
+    hold = next((hold for hold in standing.holds if hold.hold_id == hold_id), None)
+    if hold is None:
+        raise HoldNotFound
+    if hold.case_id is not None:
+        raise HoldOfCase
+    await store.update_hold_released(tx, hold_ids=[hold_id], at=tx.now, by=agent)
+    await tx.cancel_timer(HOLD_ENDS, subject=hold_id)
+    await _conclude(tx, standing.debt)
+    return await get_standing(tx, invoice_number=invoice_number)
+
+
+# What all of them share -----------------------------------------------------------------------------------------------
+async def get_standing(tx: Transaction, *, invoice_number: str) -> Standing:
+    """Everything that dunning of this invoice rests on. Raises DunningNotFound."""
+    dunning = await store.find_dunning(tx, invoice_number=invoice_number)
+    if dunning is None:
+        raise DunningNotFound
+    (debt,) = await store.find_debts(tx, invoice_numbers=[invoice_number])
+    return Standing(
+        dunning=dunning,
+        debt=debt,
+        holds=tuple(await store.list_holds(tx, invoice_number=invoice_number)),
+        steps=tuple(await store.list_steps(tx, invoice_number=invoice_number)),
+    )
+
+
+async def _load(tx: Transaction, *, invoice_number: str, expected: ExpectedVersion = ANY_VERSION) -> Standing:
+    # The journey of an invoice never changes, so it may be read before the lock; all else is read after it.
+    known = await store.find_dunning(tx, invoice_number=invoice_number)
+    if known is None:
+        raise DunningNotFound
+    await tx.lock(known.journey_id)
+    standing = await get_standing(tx, invoice_number=invoice_number)
+    expected.check(standing.dunning.version)
+    return standing
+
+
+async def _conclude(tx: Transaction, debt: Debt) -> Dunning:
+    """Conclude how it stands, store it with its timer, and announce what changed."""
+    number = debt.invoice_number
+    await store.upsert_meeting_row(tx, invoice_number=number)
+    before = await store.find_dunning(tx, invoice_number=number)
+    holds = await store.list_holds(tx, invoice_number=number)
+    steps = await store.list_steps(tx, invoice_number=number)
+    current = [step for step in steps if before is not None and step.round == before.round]
+    rules = rules_for(debt.currency)
+    dunning = reconsidered(before, debt=debt, holds=holds, steps=current, rules=rules, now=tx.now)
+    if dunning == before:
+        return dunning
+    await store.update_dunning(tx, dunning=dunning)
+    subject = ids.derived(STEP, number)
+    if dunning.next_step_at is None:
+        await tx.cancel_timer(STEP, subject=subject)
+    elif before is None or before.next_step_at != dunning.next_step_at:
+        told = {"invoice_number": number}
+        await tx.set_timer(STEP, key=debt.journey_id, subject=subject, due_at=dunning.next_step_at, payload=told)
+    _announce(tx, before, dunning, holds)
+    return dunning
+
+
+async def _reconsider_under_its_lock(tx: Transaction, *, invoice_number: str, locked: UUID) -> None:
+    dunning = await store.find_dunning(tx, invoice_number=invoice_number)
+    if dunning is None:
+        return  # the invoice is reconsidered when it comes, and finds what was written here
+    if dunning.journey_id == locked:
+        await reconsider(tx, [invoice_number])
+        return
+    subject = ids.derived(RECONSIDER, invoice_number)
+    told = {"invoice_number": invoice_number}
+    await tx.set_timer(RECONSIDER, key=dunning.journey_id, subject=subject, due_at=tx.now, payload=told)
+
+
+def _announce(tx: Transaction, before: Dunning | None, after: Dunning, holds: Iterable[Hold]) -> None:
+    was_held = before is not None and before.held and before.stage is not Stage.CLEARED
+    is_held = after.held and after.stage is not Stage.CLEARED
+    what = {"journey_id": after.journey_id, "invoice_number": after.invoice_number}
+    if after.stage is Stage.CLEARED:
+        if before is not None and before.stage is not Stage.CLEARED and (before.is_running or was_held):
+            tx.publish(DunningCleared(**what, level=before.level))
+    elif is_held and not was_held:
+        # Of several the one that was placed last has just made the difference.
+        hold = max((hold for hold in holds if hold.in_force(tx.now)), key=lambda hold: hold.placed_at)
+        tx.publish(DunningHeld(**what, reason=hold.reason, case_id=hold.case_id, ends_at=hold.ends_at))
+    elif was_held and not is_held:
+        tx.publish(DunningReleased(**what, next_step_at=after.next_step_at))
+
+
+def _step_reached(debt: Debt, step: Step) -> DunningStepReached:
+    def money(amount: int) -> Money:
+        return Money(amount=amount, currency=debt.currency)
+
+    return DunningStepReached(
+        journey_id=debt.journey_id, invoice_number=debt.invoice_number, step=step.name, level=step.level,
+        round=step.round, open_amount=money(step.open_amount), fee=money(step.fee), interest=money(step.interest),
+        lump_sum=money(step.lump_sum), asked=money(step.asked), default_since=step.default_since, pay_by=step.pay_by,
+        pack=step.pack,
+    )  # fmt: skip
