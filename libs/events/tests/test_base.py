@@ -179,7 +179,7 @@ def test_amounts_of_one_currency_are_reckoned_and_of_two_are_refused() -> None:
 
 @pytest.mark.parametrize(
     ("amount", "basis_points", "share"),
-    [(4250, 1000, 425), (5, 1000, 1), (4, 1000, 0), (-5, 1000, -1), (15, -1000, -2), (2**62, 10_000, 2**62)],
+    [(4250, 1000, 425), (5, 1000, 1), (4, 1000, 0), (-5, 1000, -1), (15, -1000, -2), (2**53 - 1, 10_000, 2**53 - 1)],
 )
 def test_a_share_is_rounded_half_away_from_zero(amount: int, basis_points: int, share: int) -> None:
     assert Money(amount=amount, currency="EUR").share(basis_points).amount == share

@@ -15,7 +15,7 @@ TEXTS = Texts()
 SERVICES = Path(__file__).parents[2]
 VALUES = {
     "answer": "Das Paket kommt morgen.", "reference": "K7QM-4X2T", "answer_by": "2026-03-02T17:00:00+00:00",
-    "sender_name": "Kundenservice",
+    "sender_name": "Kundenservice", "amount": "2500 EUR", "code": "ABCD-EFGH-JKLM-NPQR", "valid_until": "2027-03-02",
 }  # fmt: skip
 
 
@@ -93,3 +93,22 @@ def test_the_rules_are_whole() -> None:
         due = rules.answer_by(rule.channel, friday_night)
         assert due > friday_night
         assert due.timestamp() % 1800 == 0
+
+
+@pytest.mark.parametrize(
+    ("language", "amount", "day"),
+    [
+        ("de", "25,00\xa0€", "2. März 2027"),
+        ("en", "€25.00", "March 2, 2027"),
+        ("fr", "25,00\xa0€", "2 mars 2027"),
+        ("it", "25,00\xa0€", "2 marzo 2027"),
+    ],
+)
+def test_amounts_and_days_are_told_as_people_read_them(language: str, amount: str, day: str) -> None:
+    for key in ("goodwill_code", "goodwill_credit"):
+        text = TEXTS.render(key, language=language, channel="email", zone="Europe/Zurich", values=VALUES).text
+        assert amount in text and day in text
+    yen = TEXTS.render(
+        "goodwill_credit", language="en", channel="email", zone="Asia/Tokyo", values=VALUES | {"amount": "700 JPY"}
+    )
+    assert "¥700" in yen.text

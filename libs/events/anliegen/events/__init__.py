@@ -41,6 +41,16 @@ from .billing_inquiry_dunning import (
     PaymentAgreed,
     PaymentAgreementEnded,
 )
+from .complaints import (
+    ComplaintsReplyRequested,
+    GoodwillDecided,
+    GoodwillEffectMeasured,
+    GoodwillExpired,
+    GoodwillIssued,
+    GoodwillRedeemed,
+    GoodwillStep,
+    GoodwillWithdrawn,
+)
 from .envelope import Envelope, EnvelopeMalformed
 from .helpdesk import (
     AnswerOverdue,
@@ -90,6 +100,7 @@ __all__ = [
     "CaseEvent",
     "CaseStatus",
     "Channel",
+    "ComplaintsReplyRequested",
     "Concern",
     "ContactQuarantined",
     "ContactReceived",
@@ -110,7 +121,14 @@ __all__ = [
     "FailureKind",
     "FailureOrigin",
     "Flag",
+    "GoodwillDecided",
+    "GoodwillEffectMeasured",
+    "GoodwillExpired",
+    "GoodwillIssued",
     "GoodwillProposed",
+    "GoodwillRedeemed",
+    "GoodwillStep",
+    "GoodwillWithdrawn",
     "Handle",
     "HandleKind",
     "HelpdeskReplyRequested",

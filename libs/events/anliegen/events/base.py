@@ -90,6 +90,10 @@ class Part(BaseModel):
     )
 
 
+LARGEST = 2**53 - 1
+"""The largest whole number that every reader of JSON keeps as it is (RFC 8259, 6)."""
+
+
 class CurrenciesDiffer(ValueError):
     """Amounts of different currencies are neither added nor compared."""
 
@@ -100,7 +104,7 @@ class Money(Part):
     Only amounts of one currency are added, subtracted and compared; others raise CurrenciesDiffer.
     """
 
-    amount: int = Field(ge=-(2**63), lt=2**63)
+    amount: int = Field(ge=-LARGEST, le=LARGEST)
     """Minor units of the currency; negative where it is owed the other way."""
     currency: str = Field(pattern=r"^[A-Z]{3}$", max_length=3)
     """ISO 4217, three capitals."""

@@ -7,6 +7,7 @@ SCOPES: dict[str, str] = {
     "contacts:read": "see what became of a contact",
     "cases:read": "see cases",
     "cases:write": "work on cases",
+    "goodwill:redeem": "use a customer's voucher on an order",
     "journeys:read": "see a person's timeline",
     "reviews:read": "see what waits for a person's judgement",
     "reviews:write": "decide what waits for a person's judgement",
@@ -23,7 +24,7 @@ SCOPES: dict[str, str] = {
 
 _AGENT = (
     "contacts:write", "contacts:read", "cases:read", "cases:write", "journeys:read", "reviews:read", "reviews:write",
-    "links:write", "quarantine:read",
+    "links:write", "quarantine:read", "goodwill:redeem",
 )  # fmt: skip
 _SUPERVISOR = (*_AGENT, "quarantine:write")
 
@@ -31,7 +32,7 @@ ROLES: dict[str, tuple[str, ...]] = {
     CUSTOMER: ("contacts:write", "journeys:read"),
     AGENT: _AGENT,
     SUPERVISOR: _SUPERVISOR,
-    PARTNER: ("events:write", "contacts:write"),
+    PARTNER: ("events:write", "contacts:write", "goodwill:redeem"),
     ADMINISTRATOR: (*_SUPERVISOR, "events:write", "admin:*"),
     SERVICE: ("contacts:write", "contacts:read", "cases:read", "journeys:read", "events:write"),
 }

@@ -4,9 +4,11 @@ from anliegen.events import ContactReceived, ContactTriaged
 from anliegen.kit import Handlers, Timers, Transaction
 
 from . import actions
+from .goodwill.handlers import enter_handlers
 
 handlers = Handlers("complaints")
 timers = Timers()
+enter_handlers(handlers, timers)
 
 
 @handlers.on(ContactReceived)

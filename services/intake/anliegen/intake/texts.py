@@ -3,12 +3,15 @@
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from babel.dates import format_date
+from babel.numbers import format_currency, get_currency_precision
 from jinja2 import FileSystemLoader, StrictUndefined, TemplateError, pass_context
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -44,12 +47,17 @@ class Texts:
             auto_reload=False,
         )
         self._environment.filters["moment"] = self._moment
+        self._environment.filters["money"] = _money
+        self._environment.filters["date"] = _date
         self._words: dict[str, dict[str, Any]] = tomllib.loads((folder / "status_page.toml").read_text("utf-8"))
         self.keys = sorted({path.name.split(".")[0] for path in folder.glob("*.text.j2")})
         """Every template that tasks may name."""
 
     def render(self, key: str, *, language: str, channel: str, zone: str, values: Mapping[str, str]) -> Rendered:
-        """Subject and text in this language. Times in `values` are ISO 8601 and told in `zone`. Raises TextMissing."""
+        """Subject and text in this language. Raises TextMissing.
+
+        Times and days in `values` are ISO 8601, times are told in `zone`; amounts are minor units and a currency.
+        """
         if key not in self.keys:
             raise TextMissing(f"{TextMissing.__doc__} {key}")
         given = {"subject_line": "", "status_url": "", "sender_name": "", "reference": "", **values}
@@ -115,6 +123,20 @@ class Texts:
             )
 
         return tell
+
+
+@pass_context
+def _money(context: Context, value: str) -> str:
+    """An amount in minor units, as events tell it (`4250 CHF`), as people read it in the text's language."""
+    amount, currency = value.split()
+    whole = Decimal(int(amount)).scaleb(-get_currency_precision(currency))
+    return format_currency(whole, currency, locale=str(context["language"]))
+
+
+@pass_context
+def _date(context: Context, value: str) -> str:
+    """A day, as events tell it (`2026-03-02`), as people read it in the text's language."""
+    return format_date(date.fromisoformat(value), format="long", locale=str(context["language"]))
 
 
 def _paragraphs(text: str) -> str:

@@ -1,0 +1,58 @@
+"""Door 1 of goodwill: what other services propose, and what is seen of customers."""
+
+from anliegen.events import ContactTriaged, Flag, GoodwillProposed
+from anliegen.kit import Delivery, Handlers, Timer, Timers, Transaction
+
+from . import actions
+from .domain import Sign
+from .policy import GoodwillKind
+from .reckoning import Person, Proposal
+from .store import counts
+
+
+def enter_handlers(handlers: Handlers, timers: Timers) -> None:
+    """Enter what goodwill hears, and its timers, into the service's tables."""
+    handlers.on_many(GoodwillProposed, over_person=True)(decide_proposals)
+    handlers.on(ContactTriaged)(note_cancellation)
+    timers.on(actions.LAPSE)(let_lapse)
+    timers.on(actions.EFFECT)(measure_effect)
+
+
+async def decide_proposals(deliveries: list[Delivery[GoodwillProposed]], tx: Transaction) -> None:
+    """Decide what billing inquiry proposes, and issue at once what is approved: billing books it."""
+    # One call for all pots: one after the other they could come in another order than that of their names.
+    await tx.lock(*{actions.pot_of(delivery.event.amount.currency) for delivery in deliveries})
+    for delivery in deliveries:
+        tx.handling(delivery.envelope)
+        event = delivery.event
+        proposal = Proposal(
+            proposal_id=event.proposal_id,
+            journey_id=event.journey_id,
+            case_id=event.case_id,
+            kind=GoodwillKind(event.kind),
+            currency=event.amount.currency,
+            product_value=event.product_value.amount,
+            severity=event.severity,
+            failures=event.failures,
+            reason=event.reason,
+            by=Person(subject=event.proposed_by, roles=frozenset(event.proposer_roles), tier=event.proposer_tier),
+            asked=event.amount.amount,
+            invoice_number=event.invoice_number,
+        )
+        await actions.propose(tx, proposal, issues_at_once=True)
+
+
+async def note_cancellation(event: ContactTriaged, tx: Transaction) -> None:
+    """A customer who cancels does not stay, unless a purchase follows."""
+    if any(Flag.CANCELLATION in concern.flags for concern in event.concerns):
+        await counts.insert_sign(tx, journey_id=event.journey_id, sign=Sign.CANCELLATION, seen_at=event.decided_at)
+
+
+async def let_lapse(timer: Timer, tx: Transaction) -> None:
+    """Nobody took up the offer, or redeemed the code, in time."""
+    await actions.let_lapse(tx, goodwill_id=timer.subject)
+
+
+async def measure_effect(timer: Timer, tx: Transaction) -> None:
+    """So long after the issue it shows what it was good for."""
+    await actions.measure_effect(tx, goodwill_id=timer.subject)

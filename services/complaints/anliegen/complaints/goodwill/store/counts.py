@@ -1,0 +1,154 @@
+"""SQL of what counts against the limits, and of what became of goodwills."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from anliegen.kit import Transaction
+
+from ..domain import Answer, Sign
+from ..reckoning import Given
+
+_COUNTS = """
+    CASE WHEN state IN ('approved', 'issued', 'redeemed') THEN amount
+         WHEN state IN ('expired', 'withdrawn') THEN taken ELSE 0 END
+"""
+"""What a goodwill takes from budget and limits, as `Goodwill.counts` says."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redemption:
+    """What one order redeemed, in minor units."""
+
+    goodwill_id: UUID
+    order_reference: str
+    amount: int
+    redeemed_by: str
+    redeemed_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spent:
+    """One line of a month's report: what was decided of one kind for one reason, and what of it counts."""
+
+    kind: str
+    reason: str
+    decided: int
+    waiting: int
+    declined: int
+    amount: int
+    redeemed: int
+
+
+# What counts ----------------------------------------------------------------------------------------------------------
+async def get_given(
+    tx: Transaction, *, journey_ids: Sequence[UUID], currency: str, decider: str, since: datetime, month: datetime
+) -> Given:
+    """What counts already: to this person since then, and from the beginning of the month on by the decider and by all.
+
+    Amounts are those of the currency, times those of all.
+    """
+    person = await tx.fetchrow(
+        f"""
+        SELECT count(*) FILTER (WHERE {_COUNTS} > 0) AS times,
+               coalesce(sum({_COUNTS}) FILTER (WHERE currency = $2), 0)::bigint AS amount
+        FROM goodwills WHERE journey_id = ANY ($1::uuid[]) AND decided_at > $3
+        """,
+        journey_ids, currency, since,
+    )  # fmt: skip
+    months = await tx.fetchrow(
+        f"""
+        SELECT coalesce(sum({_COUNTS}), 0)::bigint AS budget,
+               coalesce(sum({_COUNTS}) FILTER (WHERE decided_by = $2), 0)::bigint AS agent
+        FROM goodwills WHERE currency = $1 AND decided_at >= $3
+        """,
+        currency, decider, month,
+    )  # fmt: skip
+    assert person is not None and months is not None
+    return Given(
+        customer_times=person["times"],
+        customer_amount=person["amount"],
+        agent_month=months["agent"],
+        budget=months["budget"],
+    )
+
+
+async def list_spent(tx: Transaction, *, currency: str, since: datetime, until: datetime) -> list[Spent]:
+    """What was proposed and decided between these times in this currency, by kind and reason."""
+    rows = await tx.fetch(
+        f"""
+        SELECT kind, reason, count(*) FILTER (WHERE state NOT IN ('waiting_for_approval', 'declined')) AS decided,
+               count(*) FILTER (WHERE state = 'waiting_for_approval') AS waiting,
+               count(*) FILTER (WHERE state = 'declined') AS declined,
+               sum({_COUNTS})::bigint AS amount, sum(taken)::bigint AS redeemed
+        FROM goodwills WHERE currency = $1 AND coalesce(decided_at, proposed_at) >= $2
+          AND coalesce(decided_at, proposed_at) < $3
+        GROUP BY kind, reason ORDER BY kind, reason
+        """,
+        currency, since, until,
+    )  # fmt: skip
+    return [Spent(**row) for row in rows]
+
+
+async def list_effects(
+    tx: Transaction, *, currency: str, since: datetime, until: datetime
+) -> dict[tuple[Answer, Answer], int]:
+    """How often which effect was measured of what was issued between these times: (kept, bought again) → number."""
+    rows = await tx.fetch(
+        """
+        SELECT kept, bought_again, count(*) AS times FROM goodwills
+        WHERE measured_at IS NOT NULL AND currency = $1 AND issued_at >= $2 AND issued_at < $3
+        GROUP BY kept, bought_again
+        """,
+        currency, since, until,
+    )  # fmt: skip
+    return {(Answer(row["kept"]), Answer(row["bought_again"])): row["times"] for row in rows}
+
+
+# Redemptions and signs ------------------------------------------------------------------------------------------------
+async def insert_redemption(tx: Transaction, redemption: Redemption) -> None:
+    """Record what an order redeemed."""
+    await tx.execute(
+        """
+        INSERT INTO goodwill_redemptions (goodwill_id, order_reference, amount, redeemed_by, redeemed_at)
+        VALUES ($1, $2, $3, $4, $5)
+        """,
+        redemption.goodwill_id, redemption.order_reference, redemption.amount, redemption.redeemed_by,
+        redemption.redeemed_at,
+    )  # fmt: skip
+
+
+async def list_redemptions(tx: Transaction, *, goodwill_id: UUID) -> list[Redemption]:
+    """What was redeemed of a goodwill, the first first."""
+    rows = await tx.fetch(
+        """
+        SELECT goodwill_id, order_reference, amount, redeemed_by, redeemed_at FROM goodwill_redemptions
+        WHERE goodwill_id = $1 ORDER BY redeemed_at, order_reference
+        """,
+        goodwill_id,
+    )
+    return [Redemption(**row) for row in rows]
+
+
+async def insert_sign(tx: Transaction, *, journey_id: UUID, sign: Sign, seen_at: datetime) -> None:
+    """Remember a sign; the same one again changes nothing."""
+    await tx.execute(
+        "INSERT INTO goodwill_signs (journey_id, sign, seen_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+        journey_id, sign, seen_at,
+    )  # fmt: skip
+
+
+async def list_signs(
+    tx: Transaction, *, journey_ids: Sequence[UUID], after: datetime, until: datetime
+) -> tuple[frozenset[Sign], bool]:
+    """What was seen of this person after one time and until another, and whether their purchases are seen at all."""
+    rows = await tx.fetch(
+        """
+        SELECT DISTINCT sign, seen_at > $2 AND seen_at <= $3 AS within FROM goodwill_signs
+        WHERE journey_id = ANY ($1::uuid[])
+        """,
+        journey_ids, after, until,
+    )  # fmt: skip
+    within = frozenset(Sign(row["sign"]) for row in rows if row["within"])
+    return within, any(row["sign"] == Sign.PURCHASE for row in rows)
