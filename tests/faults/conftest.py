@@ -64,7 +64,7 @@ async def nursery(broker, postgres, tmp_path_factory) -> AsyncIterator[Nursery]:
     """What bears the processes."""
     environment = {
         "ANLIEGEN_ENVIRONMENT": "test",
-        "ANLIEGEN_DATABASE_URL": postgres.server.service_url_template,
+        "ANLIEGEN_DATABASE_URL": postgres.service_url_template,
         "ANLIEGEN_KAFKA_BOOTSTRAP": broker.bootstrap,
         "ANLIEGEN_IDENTITY_SECRET": IDENTITY_SECRET,
         "ANLIEGEN_OIDC_ISSUER": ISSUER,
@@ -89,7 +89,7 @@ async def ledger(broker, databases) -> AsyncIterator[Ledger]:
 @pytest.fixture(scope="session")
 async def pipeline(nursery, ledger, broker, postgres) -> AsyncIterator[House]:
     """The house; its processes are started by the first test."""
-    port, address = any_free(), postgres.server.service_url_template
+    port, address = any_free(), postgres.service_url_template
     settings = Settings(environment="test", database_url=address, kafka_bootstrap=broker.bootstrap)
     async with caller(port) as client, open_context(SERVICES["fault-door"], settings, part="test") as door:
         yield House(nursery, ledger, broker, door, port, client)

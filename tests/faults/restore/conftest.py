@@ -122,26 +122,28 @@ class House:
 
     async def back_up(self) -> str:
         """A copy of the database as it is now. Every session in it ends, as at a failover."""
-        copy = f"{self.service.package}_{uuid4().hex[:8]}"
+        name = self.database.name
+        copy = f"{name}_{uuid4().hex[:8]}"
+        self.server.prepared.add(copy)
         await self._on_server(
-            f"ALTER DATABASE {self.service.package} ALLOW_CONNECTIONS false",
-            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{self.service.package}'",
-            f"CREATE DATABASE {copy} TEMPLATE {self.service.package} OWNER {self.service.package}_owner",
-            f"ALTER DATABASE {self.service.package} ALLOW_CONNECTIONS true",
+            f"ALTER DATABASE {name} ALLOW_CONNECTIONS false",
+            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'",
+            f"CREATE DATABASE {copy} TEMPLATE {name} OWNER {self.service.package}_owner",
+            f"ALTER DATABASE {name} ALLOW_CONNECTIONS true",
         )
         return copy
 
     async def restore(self, copy: str) -> None:
         """Put the state of the copy in the database's place, for as often as it is wanted."""
-        package = self.service.package
+        name, package = self.database.name, self.service.package
         await self._on_server(
-            f"DROP DATABASE {package} WITH (FORCE)",
-            f"CREATE DATABASE {package} TEMPLATE {copy} OWNER {package}_owner",
-            f"GRANT CONNECT ON DATABASE {package} TO {package}",
+            f"DROP DATABASE {name} WITH (FORCE)",
+            f"CREATE DATABASE {name} TEMPLATE {copy} OWNER {package}_owner",
+            f"GRANT CONNECT ON DATABASE {name} TO {package}",
         )
 
     async def _on_server(self, *statements: str) -> None:
-        connection = await asyncpg.connect(self.server.server.address)  # type: ignore[attr-defined]
+        connection = await asyncpg.connect(self.server.server.address)
         try:
             for statement in statements:
                 await _insist(connection, statement)

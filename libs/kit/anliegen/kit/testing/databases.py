@@ -4,14 +4,18 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import asyncpg
 
 from ..database import connect
 from ..migrate import migrate_database
 from ..service import Service
+
+if TYPE_CHECKING:
+    from anliegen.stack.postgres import PostgresServer
 
 ADDRESS = "ANLIEGEN_TEST_POSTGRES"
 SEEDED = ("business_clock", "_pogo_migration", "_pogo_version")
@@ -22,14 +26,31 @@ class TestServer:
     """A PostgreSQL server that tests may do with as they like."""
 
     __test__ = False
-    server: object
+    server: "PostgresServer"
+    prefix: str = ""
+    """What the names of these tests' databases begin with, where others' may lie beside them."""
+    prepared: set[str] = field(default_factory=set)
+    """The names of the databases that were made."""
+
+    @property
+    def service_url_template(self) -> str:
+        """What a service is told as its database's address, with `{role}` and `{database}` in it."""
+        return self._named(self.server.service_url_template)
 
     def prepare(self, service: Service) -> "TestDatabase":
         """The database of a service with its two roles, not yet migrated."""
         from anliegen.stack.databases import prepare_database
 
-        prepare_database(self.server, service.name)  # type: ignore[arg-type]
-        return TestDatabase(service, self.server.service_url_template, self.server.owner_url_template)  # type: ignore[attr-defined]
+        database = TestDatabase(
+            service, f"{self.prefix}{service.package}", self.service_url_template,
+            self._named(self.server.owner_url_template),
+        )  # fmt: skip
+        prepare_database(self.server, service.name, database=database.name)
+        self.prepared.add(database.name)
+        return database
+
+    def _named(self, template: str) -> str:
+        return template.replace("{database}", f"{self.prefix}{{database}}")
 
 
 @dataclass
@@ -38,6 +59,7 @@ class TestDatabase:
 
     __test__ = False
     service: Service
+    name: str
     address: str
     """With `{role}` and `{database}` in it, as in the settings."""
     owner_template: str
@@ -104,12 +126,22 @@ async def _tables(connection: asyncpg.Connection) -> list[str]:
 
 @contextmanager
 def test_server() -> Iterator[TestServer]:
-    """The server named by ANLIEGEN_TEST_POSTGRES, else an embedded one that is gone afterwards."""
+    """The server named by ANLIEGEN_TEST_POSTGRES, else an embedded one that is gone afterwards.
+
+    In a server of one's own, where a stack or other tests may be at work, the databases have names of this run, and
+    are gone afterwards.
+    """
     address = os.environ.get(ADDRESS)
     if address:
+        from anliegen.stack.databases import drop_database
         from anliegen.stack.postgres import server_at
 
-        yield TestServer(server_at(address))
+        given = TestServer(server_at(address), prefix=f"test_{os.getpid()}_")
+        try:
+            yield given
+        finally:
+            for name in given.prepared:
+                drop_database(given.server, name)
         return
     from anliegen.stack.throwaway import throwaway_postgres
 

@@ -99,6 +99,7 @@ class World:
         self._open = AsyncExitStack()
         self.clock = FixedClock(MONDAY)
         self.homes: dict[str, Home] = {}
+        self._databases: list[str] = []
         self.stage: Stage
         self._before = failpoints.reach, retry.is_passing, relay.BATCH, backoff.BREATH_MOST
         self._logging = structlog.get_config()
@@ -124,12 +125,13 @@ class World:
 
     async def _start(self) -> None:
         self._monitor = await self._open.enter_async_context(
-            connect(self._server.server.address, application="machine monitor")  # type: ignore[attr-defined]
+            connect(self._server.server.address, application="machine monitor")
         )
         self.fates = toys.Fates()
         self.stage = Stage(self._monitor, [])
         for service in toys.make_services(self._pause, self.fates).values():
             database = self._server.prepare(service)
+            self._databases.append(database.name)
             await database.migrate()
             owner = await self._open.enter_async_context(connect(database.owner_address, application="machine owner"))
             await owner.execute(toys.TABLES)
@@ -158,7 +160,7 @@ class World:
         self.clock.time = MONDAY
         self.fates.named.clear()
         self.fates.tries.clear()
-        self.stage = Stage(self._monitor, [home.context.service.package for home in self.homes.values()])
+        self.stage = Stage(self._monitor, self._databases)
         self.log = Log()
         self.network = Network(self.log)
         self.told = Told()
