@@ -1,7 +1,7 @@
 """What every event is: a frozen fact with a type, a key and a subject."""
 
 from enum import StrEnum
-from typing import Any, ClassVar, Protocol, Self
+from typing import Annotated, Any, ClassVar, Protocol, Self
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -145,6 +145,19 @@ class Money(Part):
         return other.amount
 
 
+class ContentReference(Part):
+    """A file in the object store, by the hash of its content."""
+
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    """SHA-256 of the content, in small hexadecimal letters."""
+    size: int = Field(ge=0)
+    """Bytes."""
+    media_type: str = Field(max_length=200)
+    """As found out from the content, not as the sender said."""
+    name: str = Field(max_length=255)
+    """The file's name as the sender gave it."""
+
+
 class Failure(Part):
     """Something that went wrong for the customer on our side."""
 
@@ -273,6 +286,8 @@ class ReplyRequested(JourneyEvent):
     """What the template's places are filled with; a person's free answer is `values["answer"]`."""
     language: str | None = Field(default=None, max_length=2)
     """ISO 639-1, where the task knows better than the contact."""
+    attachments: tuple[ContentReference, ...] = ()
+    """Files that go with the words: a mail brings them, elsewhere the words say where they are."""
 
     @property
     def subject(self) -> str:

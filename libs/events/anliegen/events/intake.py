@@ -1,11 +1,11 @@
 """What intake announces: contacts, identities, and what became of replies."""
 
-from typing import Annotated, Self
+from typing import Self
 from uuid import UUID
 
 from pydantic import AwareDatetime, Field, model_validator
 
-from .base import Event, JourneyEvent, OpenEnum, Part, Task
+from .base import ContentReference, Event, JourneyEvent, OpenEnum, Part, Task
 from .partners import PartnerCustomerEvent
 
 
@@ -54,19 +54,6 @@ class Handle(Part):
     kind: HandleKind
     value: str = Field(max_length=320)
     """The normalised address or number."""
-
-
-class ContentReference(Part):
-    """A file in the object store, by the hash of its content."""
-
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-    """SHA-256 of the content, in small hexadecimal letters."""
-    size: int = Field(ge=0)
-    """Bytes."""
-    media_type: str = Field(max_length=200)
-    """As found out from the content, not as the sender said."""
-    name: str = Field(max_length=255)
-    """The file's name as the sender gave it."""
 
 
 class Thread(Part):
