@@ -116,7 +116,7 @@ async def test_a_stack_that_is_gone_comes_back_from_its_backup(folder: Path) -> 
     await asyncio.to_thread(lifecycle.reset, folder / "first")
     gone_at = datetime.now(UTC)
     began = time.monotonic()
-    stack = await asyncio.to_thread(restore, folder / "backup", folder / "second", processes=True)
+    stack = await asyncio.to_thread(restore, folder / "backup", folder / "second")
     restore_seconds = time.monotonic() - began
 
     # New contacts, and providers that repeat what they had handed over before the backup.
@@ -127,7 +127,7 @@ async def test_a_stack_that_is_gone_comes_back_from_its_backup(folder: Path) -> 
     again.rate = 1e6
     await asyncio.gather(later.run(), again.run())
     assert len(later.ledger.accepted) == AFTER and not again.ledger.unsettled
-    assert await drain(stack.postgres, stack.bootstrap, stack.services, seconds=60) == {}
+    assert await drain(stack.postgres, stack.bootstrap, stack.services, seconds=120) == {}
     settled_seconds = time.monotonic() - began
     await later.look_at_messages()
 
