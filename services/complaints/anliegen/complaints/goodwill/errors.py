@@ -19,6 +19,10 @@ class SegmentUnknown(Invalid):
     """The goodwill policy knows no customers of this segment; leave it out where you do not know it."""
 
 
+class ValueNegative(Invalid):
+    """A product is not worth less than nothing."""
+
+
 class NotWaiting(Conflict):
     """This goodwill does not wait for an approval."""
 

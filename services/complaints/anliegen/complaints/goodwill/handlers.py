@@ -25,13 +25,15 @@ async def decide_proposals(deliveries: list[Delivery[GoodwillProposed]], tx: Tra
     for delivery in deliveries:
         tx.handling(delivery.envelope)
         event = delivery.event
+        if event.amount.amount <= 0:
+            continue  # nothing is proposed, and nothing may come of it
         proposal = Proposal(
             proposal_id=event.proposal_id,
             journey_id=event.journey_id,
             case_id=event.case_id,
             kind=GoodwillKind(event.kind),
             currency=event.amount.currency,
-            product_value=event.product_value.amount,
+            product_value=max(event.product_value.amount, 0),
             severity=event.severity,
             failures=event.failures,
             reason=event.reason,

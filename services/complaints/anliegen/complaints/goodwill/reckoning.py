@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Self
 from uuid import UUID
 
-from .errors import ReasonUnknown, SegmentUnknown
+from .errors import ReasonUnknown, SegmentUnknown, ValueNegative
 from .policy import BASIS_POINTS, GoodwillKind, Policy
 
 UNBOUNDED = 2**63 - 1
@@ -73,7 +73,9 @@ class Proposal:
     contact_id: UUID | None = None
 
     def checked(self, policy: Policy) -> Self:
-        """The proposal, with words that the policy knows. Raises ReasonUnknown, SegmentUnknown."""
+        """The proposal, with words that the policy knows. Raises ReasonUnknown, SegmentUnknown, ValueNegative."""
+        if self.product_value < 0:
+            raise ValueNegative
         if self.reason not in policy.reasons:
             raise ReasonUnknown(known=sorted(policy.reasons))
         rules = policy.currencies.get(self.currency)
