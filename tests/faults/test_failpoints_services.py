@@ -98,9 +98,9 @@ async def test_all_services_killed_and_failing_everywhere_lose_and_double_nothin
         await cluster.heal()
         contacts.clear()  # nothing new; what has begun is finished
         await loading
-        left = await drain(cluster, DRAIN_PATIENCE, lambda _: None)
-        await load.look_at_messages()
         bootstrap = f"127.0.0.1:{cluster.ports.read()['kafka']}"
+        left = await drain(cluster.postgres, bootstrap, cluster.stack.services, seconds=DRAIN_PATIENCE)
+        await load.look_at_messages()
         found = await evidence.collect(cluster.postgres, bootstrap, cluster.stack.services, cluster.home.mailbox)
         assert not left
         assert len(load.ledger.accepted) > 500

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient
 from pipeline.children import Child
 from pipeline.house import House, journeys
 from pipeline.ledger import Accepted
@@ -144,24 +145,40 @@ async def check_relay(house: House, superuser: asyncpg.Connection, setting: str)
 
 
 # Members that come and go -------------------------------------------------------------------------------------------
+async def forgotten(house: House, group: str) -> None:
+    """Wait until the group has no member: one that comes back before its session has ended is no news to the others."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=house.broker.bootstrap)
+    await admin.start()
+    try:
+        async with asyncio.timeout(60):
+            while (await admin.describe_consumer_groups([group]))[0].groups[0][2] not in {"Empty", "Dead"}:
+                await asyncio.sleep(0.5)
+    finally:
+        await admin.close()
+
+
 async def come_and_go(house: House, *settings: str, dies: bool, alone: bool) -> None:
-    """Two more workers join the first one, which is armed; `alone`: at the end they go."""
+    """Two more workers join the first one, which is armed; `alone`: nobody is there before, and at the end they go."""
     accepted, since, known = Accepted(), await house.ledger.ends(), journeys(6)
     await house.kill("desk")
+    if alone:
+        await forgotten(house, "fault-desk")
     first = await house.start("desk", *settings)
     await house.accept(known, 2, into=accepted)
-    others = []
-    for slot in ("1", "2"):
-        others.append(await house.nursery.work("fault-desk", worker_slot=slot))
-        await asyncio.gather(house.accept(known, 5, into=accepted), asyncio.sleep(0 if dies else 3.5))
-    if dies:
-        assert await first.dies() == -9
-        await house.start("desk")
-    else:
-        await first.has_failed()
-    await house.settle(accepted, since=since, repeats=2 if dies else 1)
-    for other in others:
-        await other.kill()
+    others: list[Child] = []
+    try:
+        for slot in ("1", "2"):
+            others.append(await house.nursery.work("fault-desk", worker_slot=slot))
+            await asyncio.gather(house.accept(known, 5, into=accepted), asyncio.sleep(0 if dies else 3.5))
+        if dies:
+            assert await first.dies() == -9
+            await house.start("desk")
+        else:
+            await first.has_failed()
+        await house.settle(accepted, since=since, repeats=2 if dies else 1)
+    finally:
+        for other in others:
+            await other.kill()
     if alone:  # once their sessions have ended
         await house.accept(known, 2, into=accepted)
         await house.settle(accepted, since=since, repeats=4)
