@@ -38,8 +38,10 @@ from anliegen.kit.versions import ANY_VERSION, ExpectedVersion
 
 from . import store
 from .domain import Answer, ContactUnknown, Inquiry, Matter, reply_id_of
+from .dunning import actions as dunning
+from .dunning.domain import HoldReason
 from .rules import SERVICE_LEVELS
-from .states import FollowUp, Reason, Resolution, Wait
+from .states import SETTLED, FollowUp, Reason, Resolution, Wait
 
 CARRY_OVER = "carry_over"
 """The kind of the timer that follows up under the lock of the inquiry's own journey."""
@@ -75,6 +77,7 @@ async def open_inquiry(tx: Transaction, *, concern_id: UUID, matter: Matter, con
         tx, case_id=inquiry.case_id, contact_id=inquiry.contact_id, came_at=matter.came_at
     )
     await _set_timers(tx, None, inquiry)
+    await _hold_dunning(tx, inquiry)
     tx.publish(
         InquiryOpened.about(
             inquiry, contact_id=inquiry.contact_id, promise=inquiry.promise, concern_id=concern_id,
@@ -256,6 +259,16 @@ async def _reopen(
 async def _save(tx: Transaction, before: Inquiry, inquiry: Inquiry) -> None:
     await store.update_inquiry(tx, inquiry=inquiry)
     await _set_timers(tx, before, inquiry)
+    await _hold_dunning(tx, inquiry)
+
+
+async def _hold_dunning(tx: Transaction, inquiry: Inquiry) -> None:
+    """No reminder goes out on an invoice while somebody waits for an answer about it."""
+    if inquiry.invoice_number is not None:
+        await dunning.follow_case(
+            tx, case_id=inquiry.case_id, journey_id=inquiry.journey_id, reason=HoldReason.INQUIRY,
+            unsettled=inquiry.state not in SETTLED, invoice_number=inquiry.invoice_number, sequence=inquiry.version,
+        )  # fmt: skip
 
 
 async def _set_timers(tx: Transaction, before: Inquiry | None, inquiry: Inquiry) -> None:

@@ -69,6 +69,18 @@ async def list_agreements(tx: Transaction, *, invoice_numbers: Sequence[str]) ->
     return [_agreement(row) for row in rows]
 
 
+async def find_newest_contact_id(tx: Transaction, *, case_id: UUID, journey_ids: Sequence[UUID]) -> UUID | None:
+    """The newest contact of the inquiry that came under one of these journeys."""
+    contact_id: UUID | None = await tx.fetchval(
+        """
+        SELECT contact_id FROM inquiry_contacts JOIN contacts USING (contact_id)
+        WHERE case_id = $1 AND journey_id = ANY ($2::uuid[]) ORDER BY came_at DESC, contact_id LIMIT 1
+        """,
+        case_id, journey_ids,
+    )  # fmt: skip
+    return contact_id
+
+
 def _agreement(row: asyncpg.Record) -> Agreement:
     values = dict(row)
     pairs = zip(values.pop("due_dates"), values.pop("amounts"), strict=True)

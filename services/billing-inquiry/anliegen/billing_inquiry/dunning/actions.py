@@ -24,6 +24,8 @@ from anliegen.events import (
 from anliegen.kit import Transaction, ids
 from anliegen.kit.versions import ANY_VERSION, ExpectedVersion
 
+from ..agreements.domain import State
+from ..agreements.watch import review_agreement
 from . import store
 from .domain import (
     Debt,
@@ -61,18 +63,25 @@ async def reconsider(tx: Transaction, invoice_numbers: Iterable[str]) -> None:
     found = await store.find_debts(tx, invoice_numbers=sorted(set(invoice_numbers)))
     for debt in found:
         await tx.lock(debt.journey_id)
+        number = debt.invoice_number
+        agreement = await review_agreement(tx, invoice_number=number, open_amount=debt.open_amount)
+        if agreement is not None:
+            await _note_case(
+                tx, case_id=agreement.agreement_id, reason=HoldReason(agreement.kind),
+                unsettled=agreement.state is State.ACTIVE, invoice_number=number, sequence=agreement.version,
+            )  # fmt: skip
         await _conclude(tx, debt)
 
 
 async def let_time_pass(tx: Transaction, *, invoice_number: str) -> None:
     """Take the next step, if its time has come and nothing holds it."""
-    standing = await _load(tx, invoice_number=invoice_number)
+    standing = await load_standing(tx, invoice_number=invoice_number)
     # What was written under another journey's lock, such as a hold, is taken into account before anything is sent.
     dunning = await _conclude(tx, standing.debt)
     rules = rules_for(standing.debt.currency)
     if rules is None or not is_due(dunning, now=tx.now):
         return
-    standing = await _load(tx, invoice_number=invoice_number)
+    standing = await load_standing(tx, invoice_number=invoice_number)
     taken = any(step.lump_sum for step in standing.steps)
     step = take_step(
         dunning, debt=standing.debt, steps=standing.current_steps, rules=rules, now=tx.now, lump_sum_taken=taken
@@ -92,23 +101,10 @@ async def follow_case(
     The case's journey is locked. `sequence` rises with what the case says; what was said earlier and comes later
     changes nothing. So a release that comes before its hold is remembered.
     """
-    case = await store.upsert_holding_case(
+    affected = await _note_case(
         tx, case_id=case_id, reason=reason, unsettled=unsettled, invoice_number=invoice_number, sequence=sequence
     )
-    wanted = {case.invoice_number} if case.unsettled and case.invoice_number else set()
-    placed = await store.list_holds_of_case(tx, case_id=case_id)
-    over = {hold.invoice_number: hold.hold_id for hold in placed if hold.invoice_number not in wanted}
-    new = wanted - {hold.invoice_number for hold in placed}
-    for number in sorted(new | over.keys()):
-        await store.upsert_meeting_row(tx, invoice_number=number)
-    await store.update_hold_released(tx, hold_ids=over.values(), at=tx.now, by=reason)
-    for number in new:
-        hold = Hold(
-            hold_id=ids.derived("hold", case_id, number, sequence), invoice_number=number, reason=case.reason,
-            case_id=case_id, placed_at=tx.now, placed_by=reason,
-        )  # fmt: skip
-        await store.insert_hold(tx, hold=hold)
-    for number in sorted(new | over.keys()):
+    for number in affected:
         await _reconsider_under_its_lock(tx, invoice_number=number, locked=journey_id)
 
 
@@ -116,7 +112,7 @@ async def place_hold(
     tx: Transaction, *, invoice_number: str, ends_at: datetime, agent: str, expected: ExpectedVersion
 ) -> Standing:
     """Hold dunning by hand until then. Raises DunningNotFound, PreconditionFailed, NothingToHold, HoldEndsTooEarly."""
-    standing = await _load(tx, invoice_number=invoice_number, expected=expected)
+    standing = await load_standing(tx, invoice_number=invoice_number, expected=expected)
     if standing.dunning.stage is Stage.CLEARED:
         raise NothingToHold
     if ends_at <= tx.now:
@@ -138,7 +134,7 @@ async def release_hold(
     tx: Transaction, *, invoice_number: str, hold_id: UUID, agent: str, expected: ExpectedVersion
 ) -> Standing:
     """End a hold that was placed by hand. Raises DunningNotFound, PreconditionFailed, HoldNotFound, HoldOfCase."""
-    standing = await _load(tx, invoice_number=invoice_number, expected=expected)
+    standing = await load_standing(tx, invoice_number=invoice_number, expected=expected)
     hold = next((hold for hold in standing.holds if hold.hold_id == hold_id), None)
     if hold is None:
         raise HoldNotFound
@@ -165,7 +161,8 @@ async def get_standing(tx: Transaction, *, invoice_number: str) -> Standing:
     )
 
 
-async def _load(tx: Transaction, *, invoice_number: str, expected: ExpectedVersion = ANY_VERSION) -> Standing:
+async def load_standing(tx: Transaction, *, invoice_number: str, expected: ExpectedVersion = ANY_VERSION) -> Standing:
+    """Lock the invoice's journey, and read what dunning rests on. Raises DunningNotFound, PreconditionFailed."""
     # The journey of an invoice never changes, so it may be read before the lock; all else is read after it.
     known = await store.find_dunning(tx, invoice_number=invoice_number)
     if known is None:
@@ -197,6 +194,29 @@ async def _conclude(tx: Transaction, debt: Debt) -> Dunning:
         await tx.set_timer(STEP, key=debt.journey_id, subject=subject, due_at=dunning.next_step_at, payload=told)
     _announce(tx, before, dunning, holds)
     return dunning
+
+
+async def _note_case(
+    tx: Transaction, *, case_id: UUID, reason: HoldReason, unsettled: bool, invoice_number: str | None, sequence: int
+) -> list[str]:
+    """Place and release holds as the case says, and tell which invoices that concerns."""
+    case = await store.upsert_holding_case(
+        tx, case_id=case_id, reason=reason, unsettled=unsettled, invoice_number=invoice_number, sequence=sequence
+    )
+    wanted = {case.invoice_number} if case.unsettled and case.invoice_number else set()
+    placed = await store.list_holds_of_case(tx, case_id=case_id)
+    over = {hold.invoice_number: hold.hold_id for hold in placed if hold.invoice_number not in wanted}
+    new = wanted - {hold.invoice_number for hold in placed}
+    for number in sorted(new | over.keys()):
+        await store.upsert_meeting_row(tx, invoice_number=number)
+    await store.update_hold_released(tx, hold_ids=over.values(), at=tx.now, by=reason)
+    for number in new:
+        hold = Hold(
+            hold_id=ids.derived("hold", case_id, number, sequence), invoice_number=number, reason=case.reason,
+            case_id=case_id, placed_at=tx.now, placed_by=reason,
+        )  # fmt: skip
+        await store.insert_hold(tx, hold=hold)
+    return sorted(new | over.keys())
 
 
 async def _reconsider_under_its_lock(tx: Transaction, *, invoice_number: str, locked: UUID) -> None:

@@ -2,6 +2,7 @@
 
 from anliegen.kit import Timer, Timers, Transaction
 
+from ..agreements.watch import LOOK
 from . import actions
 
 
@@ -10,6 +11,7 @@ def enter_timers(timers: Timers) -> None:
     timers.on(actions.STEP)(take_next_step)
     timers.on(actions.HOLD_ENDS)(end_hold)
     timers.on(actions.RECONSIDER)(reconsider_invoice)
+    timers.on(LOOK)(look_at_agreement)
 
 
 async def take_next_step(timer: Timer, tx: Transaction) -> None:
@@ -24,4 +26,9 @@ async def end_hold(timer: Timer, tx: Transaction) -> None:
 
 async def reconsider_invoice(timer: Timer, tx: Transaction) -> None:
     """Something that concerns this invoice was written under another journey's lock."""
+    await actions.reconsider(tx, [timer.payload["invoice_number"]])
+
+
+async def look_at_agreement(timer: Timer, tx: Transaction) -> None:
+    """The customer is to be reminded of an instalment, or has missed one."""
     await actions.reconsider(tx, [timer.payload["invoice_number"]])

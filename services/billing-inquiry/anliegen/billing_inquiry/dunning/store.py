@@ -194,7 +194,7 @@ async def upsert_holding_case(
         """
         INSERT INTO dunning_cases AS known
             (case_id, reason, unsettled, sequence, invoice_number, invoice_sequence)
-        VALUES ($1, $2, $3, $4, $5, CASE WHEN $5::text IS NULL THEN -1 ELSE $4 END)
+        VALUES ($1, $2, $3, $4::bigint, $5, CASE WHEN $5::text IS NULL THEN -1 ELSE $4::bigint END)
         ON CONFLICT (case_id) DO UPDATE SET
             unsettled = CASE WHEN excluded.sequence > known.sequence THEN excluded.unsettled ELSE known.unsettled END,
             sequence = greatest(excluded.sequence, known.sequence),

@@ -1,0 +1,1 @@
+"""How a customer pays: by SEPA mandate, by card, by invoice; changed, confirmed, taken back, with its history."""
