@@ -154,10 +154,11 @@ def test_yaml_says_what_was_meant(scripts, value, text) -> None:
 
 
 def test_begun_service_is_listed_among_the_others(scripts, tmp_path: Path) -> None:
+    # Not the name of CONTRIBUTING's example: who follows it has that service already.
     for file in (*LISTS, "docker-compose.yml"):
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(REPOSITORY / file, tmp_path / file)
-    scripts["new_service"].begin("parcel-tracing", root=tmp_path)
+    scripts["new_service"].begin("night-watch", root=tmp_path)
     scripts["new_service"].begin("aftercare", root=tmp_path)
     scripts["new_service"].begin("zoo-visits", root=tmp_path)
     for file in LISTS:
@@ -166,8 +167,8 @@ def test_begun_service_is_listed_among_the_others(scripts, tmp_path: Path) -> No
         assert len(listed) == len(all_services()) + 3
     before, after = ((root / "docker-compose.yml").read_text() for root in (REPOSITORY, tmp_path))
     (line,) = [text for text in after.splitlines() if text.startswith("x-services:")]
-    assert line.split()[2:] == sorted([*all_services(), "parcel-tracing", "aftercare", "zoo-visits"])
-    for name in ("parcel-tracing", "aftercare", "zoo-visits"):
+    assert line.split()[2:] == sorted([*all_services(), "night-watch", "aftercare", "zoo-visits"])
+    for name in ("night-watch", "aftercare", "zoo-visits"):
         assert after.count(name) == before.count("helpdesk")
         for container in (
             f"\n  {name}-migrate:\n",
@@ -176,10 +177,10 @@ def test_begun_service_is_listed_among_the_others(scripts, tmp_path: Path) -> No
             f"\nx-{name}: &{name}\n",
         ):
             assert after.count(container) == 1
-    taken_out = re.sub(r"(?<=\n)(x-|  )(parcel-tracing|aftercare|zoo-visits).*?\n\n", "", after, flags=re.DOTALL)
+    taken_out = re.sub(r"(?<=\n)(x-|  )(night-watch|aftercare|zoo-visits).*?\n\n", "", after, flags=re.DOTALL)
     assert taken_out.replace(line, next(t for t in before.splitlines() if t.startswith("x-services:"))) == before
-    own = (tmp_path / "services" / "parcel-tracing" / "deploy" / "kustomization.yaml").read_text()
-    assert "namePrefix: parcel-tracing-" in own
+    own = (tmp_path / "services" / "night-watch" / "deploy" / "kustomization.yaml").read_text()
+    assert "namePrefix: night-watch-" in own
     assert "new-service" not in own
 
 
