@@ -157,6 +157,7 @@ BROKEN: list[tuple[Any, Break, str]] = [
     (messages.scaling, at("ScaledObject", "triage-worker", "spec/advanced", {}), "scales in at the first lull"),
     (messages.scaling, without("ScaledObject", "triage-worker"), "workers of triage have no ScaledObject"),
     (messages.scaling, without("HorizontalPodAutoscaler", "triage-http"), "has no HorizontalPodAutoscaler"),
+    (messages.scaling, at(DEPLOYMENT, "helpdesk-http", "spec/replicas", 3), "a release takes back what its scaler"),
     (messages.scaling, second_scaler, "StatefulSet helpdesk-worker is scaled by two"),
     (messages.scaling, without(WORKER, "helpdesk-worker"), "scales StatefulSet helpdesk-worker, which is not there"),
     (

@@ -62,7 +62,7 @@ def accounts(overlay: Overlay, product: Product) -> Iterator[str]:
 
 
 def scaling(overlay: Overlay, product: Product) -> Iterator[str]:
-    """Workers are never more than partitions, never none, and each workload is scaled by one thing."""
+    """Workers are never more than partitions, never none, and one thing alone says how many there are of each."""
     cut = product.topics["development" if overlay.of_kind("Kafka") and _brokers(overlay) == 1 else "production"]
     scaled: set[tuple[str, str]] = set()
     for scaler in overlay.of_kind("ScaledObject", "HorizontalPodAutoscaler"):
@@ -73,6 +73,8 @@ def scaling(overlay: Overlay, product: Product) -> Iterator[str]:
         if identity in scaled:
             yield f"{' '.join(identity)} is scaled by two"
         scaled.add(identity)
+        if "replicas" in ((overlay.find(*identity) or {}).get("spec") or {}):
+            yield f"{' '.join(identity)} says how many there are, so a release takes back what its scaler added"
     for name, service in product.services.items():
         partitions = max((cut[topic].partitions for topic in service.handlers.topics), default=1)
         for worker in overlay.part_of(name, "worker", "StatefulSet"):
