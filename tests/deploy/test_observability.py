@@ -51,6 +51,17 @@ def test_queries_on_runbooks_ask_for_what_is_exported() -> None:
     assert wrong == []
 
 
+def test_logs_on_runbooks_are_those_of_all_pods() -> None:
+    """`kubectl logs deployment/…` shows one pod of several, and says so only in passing."""
+    wrong = [
+        f"{page.name}: {line}"
+        for page in pages()
+        for line in page.read_text("utf-8").splitlines()
+        if re.search(r"\blogs (deployment|statefulset)/", line) and "--all-pods" not in line
+    ]
+    assert wrong == []
+
+
 @pytest.mark.parametrize("slo", SLOS)
 def test_an_objective_burns_at_three_rates(slo: str) -> None:
     rules = {rule["labels"]["window"]: rule for rule in ALERTS if f'slo="{slo}"' in rule["expr"]}
