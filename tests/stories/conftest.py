@@ -2,11 +2,13 @@
 
 import os
 from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from spans import Collector, collecting
 
+from anliegen.stack.business_clock import move_clock, read_clock
 from anliegen.stack.lifecycle import read_stack, running_stack
 from anliegen.stack.stack import Stack
 from anliegen.stack.world import World
@@ -52,3 +54,11 @@ async def world(stack: Stack) -> AsyncIterator[World]:
 def examples() -> Path:
     """The folder with the real input that the README shows."""
     return EXAMPLES
+
+
+@pytest.fixture
+def moved_back(stack: Stack) -> Iterator[None]:
+    """A story that moves the business clock leaves it where it was."""
+    ahead = max(read_clock(stack).values(), default=timedelta())
+    yield
+    move_clock(stack, ahead)

@@ -26,6 +26,7 @@ def test_token_says_who_may_do_what_for_how_long(issuer: Issuer) -> None:
     assert claims["aud"] == "anliegen"
     assert claims["roles"] == ["agent"]
     assert claims["tasks"] == ["claims"]
+    assert _claims(issuer, issuer.token("agent", tier=3, lifetime=60))["roles"] == ["agent", "tier_3"]
     assert str(claims["scope"]).split() == list(ROLES["agent"])
     assert claims["anliegen_development"] is True
     assert abs(int(str(claims["exp"])) - time.time() - 60) < 5

@@ -16,9 +16,11 @@ from anliegen.complaints.goodwill.policy import GoodwillKind, policy_in_force
 from anliegen.complaints.goodwill.reckoning import Outcome, Person, Proposal, Rule
 from anliegen.complaints.goodwill.store import counts, goodwills
 from anliegen.events import (
+    AnswerOverdue,
     ComplaintsReplyRequested,
     Concern,
     ContactTriaged,
+    Failure,
     Flag,
     GoodwillDecided,
     GoodwillEffectMeasured,
@@ -27,6 +29,7 @@ from anliegen.events import (
     GoodwillProposed,
     GoodwillRedeemed,
     GoodwillWithdrawn,
+    InquiryReopened,
     JourneysMerged,
     Money,
 )
@@ -274,6 +277,22 @@ async def test_limits_count_over_all_journeys_of_a_person(begin: Begin, deliver:
         await propose(begin, journey_id=journey_id, product_value=1200)
     fourth = await propose(begin, journey_id=b, product_value=1200)
     assert (fourth.state, fourth.decision.declined_by) == (State.DECLINED, Rule.CUSTOMER_TIMES)
+
+
+async def test_failures_that_any_service_tells_of_count_once_over_a_person(
+    begin: Begin, deliver: Deliver, clock: FixedClock
+) -> None:
+    a, b = sorted([uuid4(), uuid4()])
+    clock.advance(100 * DAY)
+    old, new = [build(Failure, occurred_at=clock.now() - days * DAY) for days in (91, 89)]
+    overdue = build(AnswerOverdue, journey_id=a, failure=new)
+    await deliver(overdue, build(AnswerOverdue, journey_id=a, failure=old), build(AnswerOverdue, journey_id=a))
+    again = build(InquiryReopened, journey_id=b, failure=new)
+    other = build(InquiryReopened, journey_id=b, failure=build(Failure, occurred_at=clock.now()))
+    await deliver(build(JourneysMerged, journey_a=a, journey_b=b), again, other)
+    async with begin() as tx:
+        assert await actions.count_failures(tx, a) == await actions.count_failures(tx, b) == 2
+        assert await actions.count_failures(tx, uuid4()) == 0
 
 
 # Two at the same moment -----------------------------------------------------------------------------------------------

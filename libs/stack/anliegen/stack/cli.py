@@ -177,6 +177,7 @@ def _lines(files: list[Path], lines: int, *, follow: bool) -> Iterator[tuple[Pat
 @click.argument("role", type=click.Choice(list(ROLES)))
 @click.option("--scope", "scopes", multiple=True, help="Instead of the scopes usual for the role; may be repeated.")
 @click.option("--task", "tasks", multiple=True, help="Limit an agent to this task; may be repeated.")
+@click.option("--tier", type=click.IntRange(1, 3), help="How far an agent was trained; 3 is the top staff.")
 @click.option("--journey", help="The one journey that a customer may see.")
 @click.option("--subject", help="Who it is; without, <role>@development.")
 @click.option("--hours", default=8.0, show_default=True, help="How long it is valid.")
@@ -186,6 +187,7 @@ def token(
     role: str,
     scopes: tuple[str, ...],
     tasks: tuple[str, ...],
+    tier: int | None,
     journey: str | None,
     subject: str | None,
     hours: float,
@@ -195,7 +197,7 @@ def token(
 
     wanted = [word for scope in scopes for word in scope.split()]
     made = read_stack().token(
-        role, scopes=wanted, tasks=tasks, journey_id=journey, subject=subject, lifetime=int(hours * 3600)
+        role, scopes=wanted, tasks=tasks, tier=tier, journey_id=journey, subject=subject, lifetime=int(hours * 3600)
     )
     click.echo(made)
 

@@ -68,11 +68,12 @@ class Stack:
         tasks: Iterable[str] = (),
         journey_id: str | None = None,
         subject: str | None = None,
+        tier: int | None = None,
         lifetime: int = LIFETIME,
     ) -> str:
         """A bearer token for a role; see Issuer.token."""
         return self.issuer.token(
-            role, scopes=scopes, tasks=tasks, journey_id=journey_id, subject=subject, lifetime=lifetime
+            role, scopes=scopes, tasks=tasks, journey_id=journey_id, subject=subject, tier=tier, lifetime=lifetime
         )
 
     def database_url(self, service: str) -> str:

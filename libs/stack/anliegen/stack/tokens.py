@@ -54,12 +54,13 @@ class Issuer:
         tasks: Iterable[str] = (),
         journey_id: str | None = None,
         subject: str | None = None,
+        tier: int | None = None,
         lifetime: int = LIFETIME,
     ) -> str:
         """A signed bearer token of `lifetime` seconds for a role; without scopes those usual for the role.
 
-        `tasks` limits an agent to some tasks, `journey_id` names the one journey a customer may see. Raises StackError
-        for an unknown role.
+        `tasks` limits an agent to some tasks, `tier` says how far an agent was trained (3 is the top staff, who may
+        decide more), `journey_id` names the one journey a customer may see. Raises StackError for an unknown role.
         """
         from joserfc import jwk, jwt
 
@@ -78,7 +79,7 @@ class Issuer:
             "exp": now + lifetime,
             "jti": str(uuid.uuid4()),
             "scope": " ".join(tuple(scopes) or ROLES[role]),
-            "roles": [role],
+            "roles": [role, *([f"tier_{tier}"] if tier else [])],
             "anliegen_development": True,
         }
         if limited := list(tasks):

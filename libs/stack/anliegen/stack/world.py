@@ -49,12 +49,18 @@ class World:
         return await self._opened.enter_async_context(client)
 
     async def person(
-        self, role: str, *, name: str | None = None, tasks: Iterable[str] = (), journey_id: str | None = None
+        self,
+        role: str,
+        *,
+        name: str | None = None,
+        tasks: Iterable[str] = (),
+        tier: int | None = None,
+        journey_id: str | None = None,
     ) -> httpx.AsyncClient:
         """Somebody with a token: an agent called Anna by `person("agent", name="anna")`, a customer by the journey."""
-        place = json.dumps([role, name, sorted(tasks), journey_id])
+        place = json.dumps([role, name, sorted(tasks), tier, journey_id])
         if place not in self._agents:
-            token = self.stack.token(role, tasks=tasks, journey_id=journey_id, subject=name)
+            token = self.stack.token(role, tasks=tasks, tier=tier, journey_id=journey_id, subject=name)
             self._agents[place] = await self._client(token=token)
         return self._agents[place]
 

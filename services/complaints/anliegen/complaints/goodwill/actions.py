@@ -47,6 +47,12 @@ async def preview_proposal(tx: Transaction, proposal: Proposal) -> Decision:
     return decide(proposal, await _given(tx, proposal, decider=proposal.by.subject), policy_in_force())
 
 
+async def count_failures(tx: Transaction, journey_id: UUID) -> int:
+    """How many failures the person behind this journey is known to have suffered in the window."""
+    window = timedelta(days=policy_in_force().share.window_days)
+    return await counts.count_failures(tx, journey_ids=await tx.members(journey_id), since=tx.now - window)
+
+
 async def propose(tx: Transaction, proposal: Proposal, *, issues_at_once: bool = False) -> Goodwill:
     """Decide a proposal; one that was decided already stays as it is."""
     await tx.lock_person(proposal.journey_id, also=[pot_of(proposal.currency)])

@@ -58,7 +58,7 @@ router = APIRouter(prefix="/complaints/v1/goodwill", tags=["goodwill"])
 )
 async def preview_goodwill(*, body: ProposeGoodwill, tx: Tx, caller: Caller) -> DecisionView:
     """What would be decided now, with every step; nothing is changed."""
-    proposal = _proposal(body, caller, tx)
+    proposal = await _proposal(body, caller, tx)
     return DecisionView.of(await actions.preview_proposal(tx, proposal), proposal.currency)
 
 
@@ -70,7 +70,7 @@ async def preview_goodwill(*, body: ProposeGoodwill, tx: Tx, caller: Caller) -> 
 )
 async def propose_goodwill(*, body: ProposeGoodwill, tx: Tx, caller: Caller, response: Response) -> GoodwillView:
     """Propose something: what is within your own competence is approved at once, else the next in the chain decides."""
-    goodwill = await actions.propose(tx, _proposal(body, caller, tx))
+    goodwill = await actions.propose(tx, await _proposal(body, caller, tx))
     response.headers["Location"] = router.url_path_for("get_goodwill", goodwill_id=str(goodwill.goodwill_id))
     return _shown(goodwill, response)
 
@@ -223,7 +223,9 @@ def _person(caller: Principal) -> Person:
     return Person(subject=caller.subject, roles=caller.roles & STAFF, tier=max(tiers, default=1))
 
 
-def _proposal(body: ProposeGoodwill, caller: Principal, tx: Transaction) -> Proposal:
+async def _proposal(body: ProposeGoodwill, caller: Principal, tx: Transaction) -> Proposal:
+    by = _person(caller)
+    known = body.failures or await actions.count_failures(tx, body.journey_id)
     proposal = Proposal(
         proposal_id=ids.uuid7(tx.wall),
         journey_id=body.journey_id,
@@ -233,10 +235,10 @@ def _proposal(body: ProposeGoodwill, caller: Principal, tx: Transaction) -> Prop
         currency=body.product_value.currency,
         product_value=body.product_value.amount,
         severity=body.severity,
-        failures=body.failures,
+        failures=known,
         reason=body.reason,
         segment=body.segment,
         asked=body.amount,
-        by=_person(caller),
+        by=by,
     )
     return proposal.checked(policy_in_force())

@@ -1,6 +1,6 @@
 """Door 1 of goodwill: what other services propose, and what is seen of customers."""
 
-from anliegen.events import ContactTriaged, Flag, GoodwillProposed
+from anliegen.events import CaseEvent, ContactTriaged, Flag, GoodwillProposed
 from anliegen.kit import Delivery, Handlers, Timer, Timers, Transaction
 
 from . import actions
@@ -14,6 +14,7 @@ def enter_handlers(handlers: Handlers, timers: Timers) -> None:
     """Enter what goodwill hears, and its timers, into the service's tables."""
     handlers.on_many(GoodwillProposed, over_person=True)(decide_proposals)
     handlers.on(ContactTriaged)(note_cancellation)
+    handlers.on(CaseEvent)(note_failure)
     timers.on(actions.LAPSE)(let_lapse)
     timers.on(actions.EFFECT)(measure_effect)
 
@@ -48,6 +49,17 @@ async def note_cancellation(event: ContactTriaged, tx: Transaction) -> None:
     """A customer who cancels does not stay, unless a purchase follows."""
     if any(Flag.CANCELLATION in concern.flags for concern in event.concerns):
         await counts.insert_sign(tx, journey_id=event.journey_id, sign=Sign.CANCELLATION, seen_at=event.decided_at)
+
+
+async def note_failure(event: CaseEvent, tx: Transaction) -> None:
+    """What went wrong for a customer weighs in what is given."""
+    if event.failure is not None:
+        await counts.insert_failure(
+            tx,
+            failure_id=event.failure.failure_id,
+            journey_id=event.journey_id,
+            occurred_at=event.failure.occurred_at,
+        )
 
 
 async def let_lapse(timer: Timer, tx: Transaction) -> None:

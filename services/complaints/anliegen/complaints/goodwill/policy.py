@@ -45,6 +45,7 @@ class Shares(_Data):
 
     of_value: tuple[Share, Share, Share, Share]
     of_failures: Annotated[tuple[Share, ...], Field(min_length=1)]
+    window_days: Days
 
     def factor(self, failures: int) -> int:
         """The factor for so many failures; those beyond the list count like its last."""

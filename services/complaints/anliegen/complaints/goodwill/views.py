@@ -33,7 +33,9 @@ class ProposeGoodwill(Body):
     kind: GoodwillKind = GoodwillKind.VOUCHER
     product_value: Money = Field(examples=[{"amount": 12500, "currency": "EUR"}])
     severity: int = Field(ge=1, le=4, description="1 annoying, 4 the product was worth nothing.")
-    failures: int = Field(default=1, ge=0, le=1000, description="How many the customer suffered in the window.")
+    failures: int | None = Field(
+        default=None, ge=1, le=1000, description="How many the customer suffered; left out, those that are known of."
+    )
     reason: Code = Field(examples=["late_delivery"])
     segment: Code | None = Field(default=None, description="The customer's; unknown counts as the cheapest to win.")
     amount: Minor | None = Field(default=None, description="An amount of your own; left out, the policy's.")

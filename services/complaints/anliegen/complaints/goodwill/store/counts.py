@@ -131,6 +131,25 @@ async def list_redemptions(tx: Transaction, *, goodwill_id: UUID) -> list[Redemp
     return [Redemption(**row) for row in rows]
 
 
+async def insert_failure(tx: Transaction, *, failure_id: UUID, journey_id: UUID, occurred_at: datetime) -> None:
+    """Remember what went wrong; the same failure again changes nothing."""
+    await tx.execute(
+        """
+        INSERT INTO goodwill_failures (failure_id, journey_id, occurred_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING
+        """,
+        failure_id, journey_id, occurred_at,
+    )  # fmt: skip
+
+
+async def count_failures(tx: Transaction, *, journey_ids: Sequence[UUID], since: datetime) -> int:
+    """What this person suffered since then."""
+    suffered: int = await tx.fetchval(
+        "SELECT count(*) FROM goodwill_failures WHERE journey_id = ANY ($1::uuid[]) AND occurred_at > $2",
+        journey_ids, since,
+    )  # fmt: skip
+    return suffered
+
+
 async def insert_sign(tx: Transaction, *, journey_id: UUID, sign: Sign, seen_at: datetime) -> None:
     """Remember a sign; the same one again changes nothing."""
     await tx.execute(
