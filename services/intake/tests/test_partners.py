@@ -1,6 +1,7 @@
 """The partner door over HTTP: what is taken, what a repetition changes (nothing), and what is announced of it."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,6 +19,7 @@ from anliegen.intake.actions.hear_partner import hear_events
 from anliegen.intake.domain.partners import Told, check
 from anliegen.intake.partners.cloudevents import read_json_event
 from anliegen.kit.operations.gauges import measure_own
+from anliegen.kit.telemetry import metrics
 from anliegen.kit.testing.clients import TestClient
 
 DOOR = "/intake/v1/partners/erp/events"
@@ -206,6 +208,32 @@ async def test_alarms_see_what_waits_and_for_how_long(
     monkeypatch.delitem(announce.EFFECTS, CustomerRecordChanged)
     assert await announce_all() == 4
     assert await seen() == (0, 0)
+
+
+async def test_silence_of_partners_goes_on_when_a_process_starts_anew(
+    tell: Tell, customer_event: Event, announce_all: Count, monkeypatch: pytest.MonkeyPatch, context: Any, clock: Any
+) -> None:
+    async def last_heard() -> float | None:
+        await measure_own(context)
+        labels = {"service": "intake", "channel": "partner"}
+        age = REGISTRY.get_sample_value("channel_last_received_age_seconds", labels)
+        return None if age is None else pytest.approx(time.time() - age, abs=60)
+
+    def start_anew() -> None:
+        monkeypatch.setattr(metrics.channel_last_received, "_last", {})
+
+    start_anew()
+    assert await last_heard() is None, "nobody ever told anything"
+    await tell(customer_event("1"))
+    waiting = clock.now().timestamp()
+    start_anew()
+    assert await last_heard() == waiting
+    await announce_all()
+    start_anew()
+    assert await last_heard() == waiting, "an announced one counts, too"
+    clock.advance(timedelta(hours=1))
+    await tell(customer_event("1"))
+    assert await last_heard() == waiting + 3600, "what came again was heard as well"
 
 
 async def test_old_events_are_forgotten_and_waiting_ones_never(

@@ -242,3 +242,16 @@ async def test_a_consumer_rests_after_a_round_unless_it_knows_that_a_lot_waits(
     with pytest.raises(EndOfTest):
         await consumer._loop()
     assert rounds == ([0, 1] if rests else [0])
+
+
+async def test_consumer_that_never_comes_to_ask_is_seen(context, monkeypatch):
+    async def refuse(_settings):
+        raise ConnectionError("Kafka is away")
+
+    monkeypatch.setattr(loop.kafka, "get_cluster_id", refuse)
+    monkeypatch.setattr(metrics.consumer_last_poll, "_last", {})
+    with pytest.raises(ConnectionError):
+        await Consumer(context).run()
+    [(group, moment)] = metrics.consumer_last_poll._last.items()
+    assert group == (context.service.name,)
+    assert moment.at <= time.time()

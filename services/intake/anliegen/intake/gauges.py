@@ -1,4 +1,4 @@
-"""What alarms look at beside what the kit measures: partners' events that were taken and are not announced."""
+"""What alarms look at beside what the kit measures: partners' events that are not announced, and when the last came."""
 
 from anliegen.events import Channel
 from anliegen.kit import Transaction
@@ -23,8 +23,12 @@ def begin(service: str) -> None:
 
 
 async def measure_partner_events(tx: Transaction) -> None:
-    """How many wait for the announcer, and for how long."""
+    """How many wait for the announcer, for how long, and when the last one came."""
     count, oldest = await partner_events.count_waiting(tx, most=COUNTED)
     waited = 0.0 if oldest is None else (tx.now - oldest).total_seconds()
     metrics.partner_events_waiting.labels(tx.context.service.name).set(count)
     metrics.partner_events_oldest.labels(tx.context.service.name).set(max(0.0, waited))
+    # From the table: a process that was started since has heard none, and the silence would end with each release.
+    last = await partner_events.last_received(tx)
+    if last is not None:
+        metrics.channel_last_received.known(tx.context.service.name, Channel.PARTNER.value, at=last.timestamp())

@@ -61,6 +61,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
     async def run(self) -> None:
         """Consume until cancelled. What is under way is finished first; an unexpected error is raised."""
         settings = self.context.settings
+        metrics.consumer_last_poll.labels(self.group)  # its age grows from here, also where it never comes to ask
         self._cluster_id = await kafka.get_cluster_id(settings)
         self._kafka = AIOKafkaConsumer(
             **kafka.client_options(settings),

@@ -45,6 +45,12 @@ class Ages(Collector):
             moment = self._last[values] = Moment()
         return moment
 
+    def known(self, *values: str, at: float) -> None:
+        """It happened then, as is kept somewhere: an earlier process heard it, or this one something later."""
+        moment = self._last.get(values)
+        if moment is None or moment.at < at:
+            self.labels(*values).set(at)
+
     def describe(self) -> Iterator[Metric]:
         """The family without samples."""
         yield GaugeMetricFamily(self._name, self._documentation, labels=self._labels)

@@ -90,6 +90,17 @@ async def count_waiting(tx: Transaction, *, most: int) -> tuple[int, datetime | 
     return row["count"], row["received_at"]
 
 
+async def last_received(tx: Transaction) -> datetime | None:
+    """When the last of those that are kept came."""
+    last: datetime | None = await tx.fetchval(
+        """
+        SELECT greatest((SELECT max(received_at) FROM partner_events WHERE state = 'announced'),
+                        (SELECT received_at FROM partner_events WHERE state = 'received' ORDER BY ord DESC LIMIT 1))
+        """
+    )
+    return last
+
+
 async def update_announced(tx: Transaction, *, source: str, event_id: str) -> None:
     """Note that it was announced, and forget what it said."""
     await tx.execute(
