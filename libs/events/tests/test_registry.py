@@ -136,7 +136,9 @@ def test_handlers_of_a_base_find_all_its_facts() -> None:
 
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.event_type)
 def test_class_is_declared_in_the_module_of_its_service(cls: type[Event]) -> None:
-    assert cls.__module__ == f"anliegen.events.{cls.event_type.partition('.')[0]}"
+    # A service with many has them by subject: `intake_billing.py`.
+    own = f"anliegen.events.{cls.event_type.partition('.')[0]}"
+    assert cls.__module__ == own or cls.__module__.startswith(f"{own}_")
 
 
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.event_type)

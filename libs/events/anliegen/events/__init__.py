@@ -42,6 +42,7 @@ from .billing_inquiry_dunning import (
     PaymentAgreed,
     PaymentAgreementEnded,
 )
+from .billing_inquiry_money import InvoiceCorrected, InvoiceCorrectionReversed
 from .billing_inquiry_payments import (
     PaymentDetailsChanged,
     PaymentMethodChanged,
@@ -90,6 +91,17 @@ from .intake import (
     ReplySent,
     Thread,
 )
+from .intake_billing import (
+    CreditIssued,
+    InvoiceCancelled,
+    InvoiceIssued,
+    InvoiceLine,
+    PaymentAllocation,
+    PaymentMethodRecorded,
+    PaymentReceived,
+    PaymentReturned,
+    ReminderSent,
+)
 from .partners import PartnerCustomerEvent, PartnerEvent, PartnerOrigin
 from .triage import (
     Concern,
@@ -117,6 +129,7 @@ __all__ = [
     "ContactReceived",
     "ContactTriaged",
     "ContentReference",
+    "CreditIssued",
     "CurrenciesDiffer",
     "CustomerLearnt",
     "CustomerRecordChanged",
@@ -152,6 +165,11 @@ __all__ = [
     "InquiryResolved",
     "InquiryTaken",
     "Instalment",
+    "InvoiceCancelled",
+    "InvoiceCorrected",
+    "InvoiceCorrectionReversed",
+    "InvoiceIssued",
+    "InvoiceLine",
     "InvoiceNamed",
     "JourneyEvent",
     "JourneyStage",
@@ -165,11 +183,15 @@ __all__ = [
     "PartnerOrigin",
     "PaymentAgreed",
     "PaymentAgreementEnded",
+    "PaymentAllocation",
     "PaymentDetailsChanged",
     "PaymentMethodChanged",
     "PaymentMethodEvent",
+    "PaymentMethodRecorded",
     "PaymentMethodReversed",
     "PaymentMethodWaits",
+    "PaymentReceived",
+    "PaymentReturned",
     "Priority",
     "Promise",
     "PromiseKind",
@@ -186,6 +208,7 @@ __all__ = [
     "RefundEvent",
     "RefundReversed",
     "RefundWaits",
+    "ReminderSent",
     "ReplyFailed",
     "ReplyRequested",
     "ReplySent",

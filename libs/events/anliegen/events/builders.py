@@ -32,6 +32,8 @@ _VALUES: Mapping[str, Any] = {
     "confidence": 0.93,
     "currency": "CHF",
     "customer_number": "CH471102",
+    "credit_id": "G-2026-17",
+    "CreditIssued.amount": 500,
     "decided_by": "rules",
     "evidence": "verified_customer_number",
     "found_by": "references",
@@ -41,10 +43,18 @@ _VALUES: Mapping[str, Any] = {
     "Handle.value": "katrin.aebischer@post.example",
     "InquiryOpened.intent": "invoice_question",
     "intent": "opening_hours",
+    "invoice_number": "R-2026-004711",
+    "InvoiceIssued.total": 4250,
+    "InvoiceLine.gross": 4250,
+    "InvoiceLine.line_id": "1",
+    "InvoiceLine.net": 3935,
+    "InvoiceLine.tax": 315,
+    "InvoiceLine.tax_rate": 800,
     "JourneysSplit.reason": "agent_separated",
     "language": "de",
     "media_type": "application/pdf",
     "Money.amount": 4250,
+    "method": "invoice",
     "GoodwillDecided.outcome": "approved",
     "kept": "yes",
     "bought_again": "unknown",
@@ -58,11 +68,14 @@ _VALUES: Mapping[str, Any] = {
     "withdrawn_by": "agent-17",
     "ordinal": 0,
     "pack": "standard/1",
+    "PaymentReceived.amount": 4250,
+    "payment_id": "Z-2026-0815",
     "PartnerOrigin.event_id": "4711-02/17",
     "PartnerOrigin.partner": "erp",
     "PartnerOrigin.source": "urn:example:erp",
     "proposed_by": "agent-17",
     "reason": "customer_wrote_again",
+    "reminder_id": "M-1",
     "resolution": "accepted",
     "rule": "opening_hours",
     "severity": 2,
@@ -186,6 +199,8 @@ class _Filler:
                 return str(self._id(name))
             case {"format": "date-time"}:
                 return format_time(self._due() if name == "due_at" else self.at)
+            case {"format": "date"}:
+                return self.at.date().isoformat()
             case {"pattern": _} if name == "sha256":
                 return hashlib.sha256(self._id(name).bytes).hexdigest()
             case {"pattern": _} | {"format": _} | {"minLength": _}:

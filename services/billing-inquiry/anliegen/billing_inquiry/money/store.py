@@ -1,0 +1,320 @@
+"""SQL of a customer's money. Whoever changes it holds the lock of the journey of the customer number."""
+
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from anliegen.events import ContentReference, InvoiceLine, Money
+from anliegen.kit import Transaction, ids
+
+from .domain import Books, Charge, Entry, Fund, Kind
+from .records import Correction, CorrectionNotFound, Invoice, InvoiceNotFound
+
+INVOICE = """
+    invoice_number, journey_id, customer_number, currency, issued_on, due_on, period_from, period_until, total,
+    replaces, recipient, business, told_of_default, document, version
+"""
+CORRECTION = """
+    correction_id, journey_id, old_number, new_number, case_id, reason, corrected_lines, proposal_id, proposed,
+    corrected_by, corrected_at, reversed_by, reversed_at, reversal_reason, version
+"""
+
+
+# What was told --------------------------------------------------------------------------------------------------------
+async def insert_fact(
+    tx: Transaction, *, kind: str, name: str, journey_id: UUID, said: dict[str, Any], occurred_at: datetime
+) -> dict[str, Any] | None:
+    """Keep what was told under this name; where something was told before, tell what that was."""
+    if await tx.execute(
+        """
+        INSERT INTO billing_facts (kind, name, journey_id, said, occurred_at) VALUES ($1, $2, $3, $4, $5)
+        ON CONFLICT DO NOTHING
+        """,
+        kind, name, journey_id, said, occurred_at,
+    ):  # fmt: skip
+        return None
+    before: dict[str, Any] = await tx.fetchval(
+        "SELECT said FROM billing_facts WHERE kind = $1 AND name = $2", kind, name
+    )
+    return before
+
+
+async def list_facts(tx: Transaction, *, journey_ids: Sequence[UUID], kind: str) -> list[dict[str, Any]]:
+    """What was told of this kind, the oldest first."""
+    rows = await tx.fetch(
+        """
+        SELECT said FROM billing_facts WHERE journey_id = ANY ($1::uuid[]) AND kind = $2 ORDER BY occurred_at, name
+        """,
+        journey_ids, kind,
+    )  # fmt: skip
+    return [row["said"] for row in rows]
+
+
+async def insert_contradiction(
+    tx: Transaction, *, kind: str, name: str, journey_id: UUID, said: dict[str, Any]
+) -> bool:
+    """Keep what contradicts what was told before; tells whether that is new."""
+    told = ids.derived("contradiction", kind, name, *(f"{key}={said[key]}" for key in sorted(said)))
+    return bool(
+        await tx.execute(
+            """
+            INSERT INTO billing_contradictions (contradiction_id, kind, name, journey_id, said, found_at)
+            VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING
+            """,
+            told, kind, name, journey_id, said, tx.now,
+        )
+    )  # fmt: skip
+
+
+# Invoices -------------------------------------------------------------------------------------------------------------
+async def insert_invoice(tx: Transaction, *, invoice: Invoice) -> bool:
+    """Store an issued invoice with its lines; tells whether its number is new. One that is there stays as it is."""
+    document = invoice.document.model_dump(mode="json") if invoice.document else None
+    if not await tx.execute(
+        f"""
+        INSERT INTO invoices ({INVOICE})
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT DO NOTHING
+        """,
+        invoice.invoice_number, invoice.journey_id, invoice.customer_number, invoice.currency, invoice.issued_on,
+        invoice.due_on, invoice.period_from, invoice.period_until, invoice.total, invoice.replaces,
+        list(invoice.recipient), invoice.business, invoice.told_of_default, document, invoice.version,
+    ):  # fmt: skip
+        return False
+    lines = invoice.lines
+    await tx.execute(
+        """
+        INSERT INTO invoice_lines (invoice_number, position, line_id, text, quantity, net, tax_rate, tax, gross)
+        SELECT $1, * FROM unnest($2::int[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::int[], $8::bigint[],
+            $9::bigint[])
+        """,
+        invoice.invoice_number, list(range(1, len(lines) + 1)), [one.line_id for one in lines],
+        [one.text for one in lines], [one.quantity for one in lines], [one.net for one in lines],
+        [one.tax_rate for one in lines], [one.tax for one in lines], [one.gross for one in lines],
+    )  # fmt: skip
+    return True
+
+
+async def get_invoice(tx: Transaction, *, invoice_number: str) -> Invoice:
+    """The invoice of this number. Raises InvoiceNotFound."""
+    row = await tx.fetchrow(f"SELECT {INVOICE} FROM invoices WHERE invoice_number = $1", invoice_number)
+    if row is None:
+        raise InvoiceNotFound
+    lines = await tx.fetch(
+        """
+        SELECT line_id, text, quantity, net, tax_rate, tax, gross FROM invoice_lines
+        WHERE invoice_number = $1 ORDER BY position
+        """,
+        invoice_number,
+    )
+    return _invoice(row, tuple(InvoiceLine(**dict(line)) for line in lines))
+
+
+async def list_invoices(
+    tx: Transaction, *, journey_ids: Sequence[UUID] | None, customer_number: str | None, backwards: bool,
+    after: tuple[date, str] | None, limit: int,
+) -> list[Invoice]:  # fmt: skip
+    """At most `limit` invoices without their lines, the latest first, or against that order where `backwards`."""
+    day, number = after or (None, None)
+    beyond, order = (">", "ASC") if backwards else ("<", "DESC")
+    rows = await tx.fetch(
+        f"""
+        SELECT {INVOICE} FROM invoices
+        WHERE ($1::uuid[] IS NULL OR journey_id = ANY ($1)) AND ($2::text IS NULL OR customer_number = $2)
+          AND ($3::date IS NULL OR (issued_on, invoice_number) {beyond} ($3, $4::text))
+        ORDER BY issued_on {order}, invoice_number {order} LIMIT $5
+        """,
+        journey_ids, customer_number, day, number, limit,
+    )  # fmt: skip
+    return [_invoice(row, ()) for row in rows]
+
+
+async def find_account(tx: Transaction, *, customer_number: str) -> UUID | None:
+    """The journey of a customer number of which invoices or payments are known."""
+    found: UUID | None = await tx.fetchval(
+        """
+        SELECT journey_id FROM invoices WHERE customer_number = $1
+        UNION ALL SELECT journey_id FROM billing_facts WHERE said ->> 'customer_number' = $1 LIMIT 1
+        """,
+        customer_number,
+    )
+    return found
+
+
+async def update_version(tx: Transaction, *, invoice_numbers: Iterable[str]) -> None:
+    """Something was booked on these invoices: what a reader has seen of them is stale."""
+    await tx.execute(
+        "UPDATE invoices SET version = version + 1 WHERE invoice_number = ANY ($1::text[])", sorted(invoice_numbers)
+    )
+
+
+# The ledger -----------------------------------------------------------------------------------------------------------
+async def load_books(tx: Transaction, *, journey_id: UUID) -> Books:
+    """Everything that is known of the money of this customer."""
+    told: dict[str, list[dict[str, Any]]] = {}
+    for row in await tx.fetch("SELECT kind, said FROM billing_facts WHERE journey_id = $1", journey_id):
+        told.setdefault(row["kind"], []).append(row["said"])
+    return Books(
+        charges=await _list_charges(tx, journey_id=journey_id, told=told),
+        funds=_funds(told),
+        entries=await list_entries(tx, journey_id=journey_id),
+    )
+
+
+async def list_entries(tx: Transaction, *, journey_id: UUID, invoice_number: str | None = None) -> list[Entry]:
+    """The entries of a customer, or of one invoice, in the order in which they were booked."""
+    rows = await tx.fetch(
+        """
+        SELECT entry_id, currency, kind, amount, invoice_number, reverses, cause, effective_on FROM entries
+        WHERE journey_id = $1 AND ($2::text IS NULL OR invoice_number = $2) ORDER BY ord
+        """,
+        journey_id, invoice_number,
+    )  # fmt: skip
+    return [Entry(**{**dict(row), "kind": Kind(row["kind"])}) for row in rows]
+
+
+async def insert_entries(tx: Transaction, *, journey_id: UUID, entries: Sequence[Entry]) -> None:
+    """Book these, in this order."""
+    await tx.execute(
+        """
+        INSERT INTO entries (entry_id, journey_id, currency, kind, amount, invoice_number, reverses, cause,
+            effective_on, booked_at)
+        SELECT e.entry_id, $1, e.currency, e.kind, e.amount, e.invoice_number, e.reverses, e.cause, e.day, $2
+        FROM unnest($3::uuid[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::uuid[], $9::text[], $10::date[])
+            WITH ORDINALITY AS e (entry_id, currency, kind, amount, invoice_number, reverses, cause, day, place)
+        ORDER BY e.place
+        """,
+        journey_id, tx.now, [one.entry_id for one in entries], [one.currency for one in entries],
+        [one.kind for one in entries], [one.amount for one in entries], [one.invoice_number for one in entries],
+        [one.reverses for one in entries], [one.cause for one in entries], [one.effective_on for one in entries],
+    )  # fmt: skip
+
+
+async def open_amounts(tx: Transaction, invoice_numbers: Iterable[str]) -> dict[str, Money]:
+    """What is open on these invoices, as far as they are known."""
+    rows = await tx.fetch(
+        """
+        SELECT invoice_number, i.currency, coalesce(sum(e.amount), 0)::bigint AS amount
+        FROM invoices AS i LEFT JOIN entries AS e USING (invoice_number)
+        WHERE invoice_number = ANY ($1::text[]) GROUP BY invoice_number, i.currency
+        """,
+        sorted(set(invoice_numbers)),
+    )
+    return {row["invoice_number"]: Money(amount=row["amount"], currency=row["currency"]) for row in rows}
+
+
+# Corrections ----------------------------------------------------------------------------------------------------------
+async def insert_correction(tx: Transaction, *, correction: Correction) -> None:
+    """Store a correction."""
+    await tx.execute(
+        f"""
+        INSERT INTO corrections ({CORRECTION})
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+        """,
+        correction.correction_id, correction.journey_id, correction.old_number, correction.new_number,
+        correction.case_id, correction.reason, list(correction.corrected_lines), correction.proposal_id,
+        correction.proposed, correction.corrected_by, correction.corrected_at, correction.reversed_by,
+        correction.reversed_at, correction.reversal_reason, correction.version,
+    )  # fmt: skip
+
+
+async def update_correction_reversed(tx: Transaction, *, correction: Correction) -> None:
+    """Store that a correction was undone."""
+    await tx.execute(
+        """
+        UPDATE corrections SET reversed_by = $2, reversed_at = $3, reversal_reason = $4, version = $5
+        WHERE correction_id = $1
+        """,
+        correction.correction_id, correction.reversed_by, correction.reversed_at, correction.reversal_reason,
+        correction.version,
+    )  # fmt: skip
+
+
+async def get_correction(tx: Transaction, *, correction_id: UUID) -> Correction:
+    """The correction of this id. Raises CorrectionNotFound."""
+    row = await tx.fetchrow(f"SELECT {CORRECTION} FROM corrections WHERE correction_id = $1", correction_id)
+    if row is None:
+        raise CorrectionNotFound
+    return _correction(row)
+
+
+async def list_corrections(tx: Transaction, *, invoice_number: str) -> list[Correction]:
+    """The corrections of an invoice, and the one that it came from, the oldest first."""
+    rows = await tx.fetch(
+        f"""
+        SELECT {CORRECTION} FROM corrections WHERE old_number = $1 OR new_number = $1
+        ORDER BY corrected_at, correction_id
+        """,
+        invoice_number,
+    )
+    return [_correction(row) for row in rows]
+
+
+async def _list_charges(
+    tx: Transaction, *, journey_id: UUID, told: dict[str, list[dict[str, Any]]]
+) -> dict[str, Charge]:
+    rows = await tx.fetch(
+        """
+        SELECT i.invoice_number, i.currency, i.total, i.issued_on, i.due_on,
+            (SELECT new_number FROM corrections AS c WHERE c.old_number = i.invoice_number AND reversed_at IS NULL)
+                AS corrected_by,
+            EXISTS (SELECT FROM corrections AS c WHERE c.old_number = i.invoice_number) AS was_corrected,
+            EXISTS (SELECT FROM corrections AS c WHERE c.new_number = i.invoice_number AND reversed_at IS NOT NULL)
+                AS correction_undone,
+            (SELECT min(later.invoice_number) FROM invoices AS later
+                WHERE later.replaces = i.invoice_number AND later.journey_id = i.journey_id
+                  AND NOT EXISTS (SELECT FROM corrections AS c WHERE c.new_number = later.invoice_number))
+                AS replaced_by
+        FROM invoices AS i WHERE i.journey_id = $1
+        """,
+        journey_id,
+    )
+    cancelled = {said["invoice_number"] for said in told.get("invoice_cancelled", ())}
+    return {row["invoice_number"]: Charge(**dict(row), cancelled=row["invoice_number"] in cancelled) for row in rows}
+
+
+def _funds(told: dict[str, list[dict[str, Any]]]) -> list[Fund]:
+    returned = {said["payment_id"]: _day(said["returned_on"]) for said in told.get("payment_returned", ())}
+    withdrawn = {said["goodwill_id"]: _day(said["withdrawn_on"]) for said in told.get("goodwill_withdrawn", ())}
+    payments = [
+        Fund(
+            name=said["payment_id"], kind=Kind.PAYMENT, currency=said["currency"], amount=said["amount"],
+            day=_day(said["received_on"]), ended_on=returned.get(said["payment_id"]),
+            intended=tuple((one["invoice_number"], one["amount"]) for one in said["allocations"]),
+        )
+        for said in told.get("payment_received", ())
+    ]  # fmt: skip
+    credits = [
+        Fund(
+            name=said["credit_id"], kind=Kind.CREDIT, currency=said["currency"], amount=said["amount"],
+            day=_day(said["issued_on"]),
+            intended=((said["invoice_number"], said["amount"]),) if said["invoice_number"] else (),
+        )
+        for said in told.get("credit_issued", ())
+    ]  # fmt: skip
+    goodwill = [
+        Fund(
+            name=said["goodwill_id"], kind=Kind.GOODWILL, currency=said["amount"]["currency"],
+            amount=said["amount"]["amount"], day=_day(said["effective_on"]),
+            ended_on=withdrawn.get(said["goodwill_id"]),
+        )
+        for said in told.get("goodwill_issued", ())
+    ]  # fmt: skip
+    return [*payments, *credits, *goodwill]
+
+
+def _day(text: str) -> date:
+    return date.fromisoformat(text)
+
+
+def _invoice(row: asyncpg.Record, lines: tuple[InvoiceLine, ...]) -> Invoice:
+    values = dict(row)
+    document = values.pop("document")
+    values["recipient"] = tuple(values["recipient"])
+    return Invoice(**values, lines=lines, document=ContentReference.model_validate(document) if document else None)
+
+
+def _correction(row: asyncpg.Record) -> Correction:
+    return Correction(**{**dict(row), "corrected_lines": tuple(row["corrected_lines"])})

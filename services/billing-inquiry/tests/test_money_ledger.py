@@ -1,0 +1,194 @@
+"""The ledger: whatever happens, in whatever order, sums agree and no money comes from nothing."""
+
+import os
+from collections import Counter
+from dataclasses import replace
+from datetime import date, timedelta
+from uuid import UUID
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from anliegen.billing_inquiry.money.domain import Books, Charge, Fund, Kind, allocate, book
+
+JOURNEY = UUID(int=1)
+FIRST = date(2026, 1, 1)
+HISTORIES = 10_000 if os.environ.get("HYPOTHESIS_PROFILE") == "long" else 250
+"""How many random histories: 10,000 in the long profile."""
+
+
+class History:
+    """One customer's facts, applied one by one, with the ledger concluded after each."""
+
+    def __init__(self) -> None:
+        self.charges: dict[str, Charge] = {}
+        self.funds: dict[str, Fund] = {}
+        self.entries: list = []
+
+    @property
+    def books(self) -> Books:
+        return Books(charges=self.charges, funds=list(self.funds.values()), entries=self.entries)
+
+    def conclude(self, day: date) -> None:
+        self.entries += book(self.books, on=day, journey_id=JOURNEY)
+
+    def check(self) -> None:
+        books = self.books
+        open_amounts = books.open_amounts
+        for currency in {entry.currency for entry in self.entries}:
+            mine = [number for number, charge in self.charges.items() if charge.currency == currency]
+            owed = sum(self.charges[n].total for n in mine if self.charges[n].in_force)
+            paid = sum(f.amount for f in self.funds.values() if f.currency == currency and f.ended_on is None)
+            assert books.balance(currency) == owed - paid
+            assert books.balance(currency) == sum(open_amounts[n] for n in mine) + books.account(currency)
+            # What is to the customer's credit pays what is open, but for goodwill of a later day.
+            later = sum(
+                f.amount for f in self.funds.values()
+                if f.kind is Kind.GOODWILL and f.currency == currency and f.ended_on is None
+            )  # fmt: skip
+            if any(open_amounts[n] > 0 for n in mine):
+                assert -books.account(currency) <= later
+        for number, charge in self.charges.items():
+            assert 0 <= open_amounts[number] <= max(charge.total, 0) if charge.in_force else open_amounts[number] == 0
+        reversed_ones = Counter(entry.reverses for entry in self.entries if entry.reverses)
+        assert all(times == 1 for times in reversed_ones.values())
+        by_id = {entry.entry_id: entry for entry in self.entries}
+        assert len(by_id) == len(self.entries)
+        for entry in self.entries:
+            if entry.reverses:
+                assert by_id[entry.reverses].amount == -entry.amount
+        assert book(books, on=FIRST, journey_id=JOURNEY) == []
+
+
+def charges(names: list[str]) -> st.SearchStrategy[list[Charge]]:
+    def one(name: str) -> st.SearchStrategy[Charge]:
+        return st.builds(
+            Charge, invoice_number=st.just(name), currency=st.sampled_from(["CHF", "EUR", "JPY"]),
+            total=st.integers(-500, 5000), issued_on=st.integers(0, 90).map(lambda n: FIRST + timedelta(n)),
+            due_on=st.integers(0, 120).map(lambda n: FIRST + timedelta(n)),
+        )  # fmt: skip
+
+    return st.tuples(*map(one, names)).map(list)
+
+
+INVOICES = ["A", "B", "C"]
+FUNDS = st.builds(
+    Fund, name=st.uuids().map(str), kind=st.sampled_from([Kind.PAYMENT, Kind.CREDIT, Kind.GOODWILL]),
+    currency=st.sampled_from(["CHF", "EUR", "JPY"]), amount=st.integers(1, 6000),
+    day=st.integers(0, 100).map(lambda n: FIRST + timedelta(n)),
+    intended=st.lists(st.tuples(st.sampled_from(INVOICES), st.integers(1, 4000)), max_size=2).map(tuple),
+)  # fmt: skip
+
+
+def fitted(fund: Fund) -> Fund:
+    """Goodwill is meant for no invoice, and no payment for more than it is."""
+    if fund.kind is Kind.GOODWILL:
+        return replace(fund, intended=())
+    left, kept = fund.amount, []
+    for number, amount in dict(fund.intended).items():
+        if min(amount, left) > 0:
+            kept.append((number, min(amount, left)))
+            left -= kept[-1][1]
+    return replace(fund, intended=tuple(kept))
+
+
+def happen(history: History, what: str, pick: int, value: int) -> None:
+    """A correction, its reversal, a cancellation, or the end of a payment, where there is something for it."""
+    numbers, day = sorted(history.charges), FIRST + timedelta(30 + pick % 60)
+    if what == "correct" and numbers:
+        old = history.charges[numbers[pick % len(numbers)]]
+        if old.in_force and not old.cancelled:
+            new = replace(old, invoice_number=f"{old.invoice_number}-K{len(numbers)}", total=value, was_corrected=False)
+            history.charges[new.invoice_number] = new
+            history.charges[old.invoice_number] = replace(old, corrected_by=new.invoice_number, was_corrected=True)
+    elif what == "undo":
+        corrected = [one for one in history.charges.values() if one.corrected_by]
+        corrected = [one for one in corrected if history.charges[one.corrected_by].in_force]
+        if corrected:
+            old = corrected[pick % len(corrected)]
+            new = history.charges[old.corrected_by]
+            history.charges[new.invoice_number] = replace(new, correction_undone=True)
+            history.charges[old.invoice_number] = replace(old, corrected_by=None)
+    elif what == "cancel" and numbers:
+        number = numbers[pick % len(numbers)]
+        history.charges[number] = replace(history.charges[number], cancelled=True)
+    elif what == "end" and history.funds:
+        name = sorted(history.funds)[pick % len(history.funds)]
+        if history.funds[name].ended_on is None:
+            history.funds[name] = replace(history.funds[name], ended_on=day)
+    history.conclude(day)
+
+
+STEPS = st.lists(
+    st.tuples(st.sampled_from(["correct", "undo", "cancel", "end"]), st.integers(0, 50), st.integers(-500, 5000)),
+    max_size=8,
+)
+
+
+@settings(max_examples=HISTORIES, deadline=None, suppress_health_check=list(HealthCheck))
+@given(charges(INVOICES), st.lists(FUNDS, max_size=5), STEPS, st.randoms(use_true_random=False))
+def test_sums_agree_after_every_step_of_every_history(issued: list, funds: list, steps: list, chance: object) -> None:
+    things = [*issued, *map(fitted, funds), *steps]
+    chance.shuffle(things)
+    history = History()
+    for thing in things:
+        if isinstance(thing, Charge):
+            history.charges.setdefault(thing.invoice_number, thing)
+            history.conclude(thing.issued_on)
+        elif isinstance(thing, Fund):
+            history.funds[thing.name] = thing
+            history.conclude(thing.day)
+        else:
+            happen(history, *thing)
+        history.check()
+
+
+@settings(max_examples=max(50, HISTORIES // 10), deadline=None, suppress_health_check=list(HealthCheck))
+@given(charges(INVOICES), st.lists(FUNDS, max_size=5), st.randoms(use_true_random=False))
+def test_what_is_owed_in_the_end_does_not_depend_on_the_order(issued: list, funds: list, chance: object) -> None:
+    results = []
+    for _ in range(3):
+        things = [*issued, *map(fitted, funds)]
+        chance.shuffle(things)
+        history = History()
+        for thing in things:
+            if isinstance(thing, Charge):
+                history.charges[thing.invoice_number] = thing
+            else:
+                history.funds[thing.name] = thing
+            history.conclude(thing.issued_on if isinstance(thing, Charge) else thing.day)
+        results.append(history.books.open_amounts)
+    assert results[0] == results[1] == results[2]
+
+
+def test_goodwill_for_the_next_period_pays_no_invoice_before_it() -> None:
+    day = date(2026, 3, 2)
+    this = Charge(invoice_number="A", currency="CHF", total=5000, issued_on=day, due_on=day)
+    following = replace(this, invoice_number="B", issued_on=date(2026, 4, 1), due_on=date(2026, 4, 15))
+    given_ = Fund(name="g", kind=Kind.GOODWILL, currency="CHF", amount=1000, day=date(2026, 4, 1))
+    history = History()
+    history.charges["A"], history.funds["g"] = this, given_
+    history.conclude(day)
+    assert history.books.open_amounts == {"A": 5000}
+    assert history.books.account("CHF") == -1000
+    history.charges["B"] = following
+    history.conclude(date(2026, 4, 1))
+    assert history.books.open_amounts == {"A": 5000, "B": 4000}
+
+
+def test_what_was_paid_for_an_invoice_pays_the_one_that_replaced_it() -> None:
+    day = date(2026, 3, 2)
+    other = Charge(invoice_number="0", currency="CHF", total=300, issued_on=day, due_on=date(2026, 1, 1))
+    old = Charge(invoice_number="A", currency="CHF", total=500, issued_on=day, due_on=day)
+    paid = Fund(name="p", kind=Kind.PAYMENT, currency="CHF", amount=500, day=day, intended=(("A", 500),))
+    history = History()
+    history.charges |= {"0": other, "A": old}
+    history.funds["p"] = paid
+    history.conclude(day)
+    assert history.books.open_amounts == {"0": 300, "A": 0}
+    history.charges["A"] = replace(old, corrected_by="A-K1", was_corrected=True)
+    history.charges["A-K1"] = replace(old, invoice_number="A-K1", total=400)
+    history.conclude(day)
+    # What was overpaid pays what is due first.
+    assert history.books.open_amounts == {"0": 200, "A": 0, "A-K1": 0}
+    assert allocate(history.books, "CHF") == {"0": 100, "A-K1": 400}
