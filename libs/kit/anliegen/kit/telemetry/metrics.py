@@ -171,6 +171,11 @@ partner_events_waiting = Gauge(
 partner_events_oldest = Gauge(
     "partner_events_oldest_seconds", "For how long the longest waiting of them has waited.", ("service",)
 )
+billing_facts_contradicted = Counter(
+    "billing_facts_contradicted_total",
+    "Facts of the billing system that contradict what it told before under the same name, by their kind.",
+    ("service", "kind"),
+)
 customer_records_contradicted = Counter(
     "customer_records_contradicted_total",
     "Addresses in partners' records that a person said are another customer's, and that stay so.", ("service",),

@@ -83,7 +83,7 @@ CREATE FUNCTION refuse_change_of_entry() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION 'An entry is never changed: it is reversed by another one.';
 END $$;
-CREATE TRIGGER entries_stay BEFORE UPDATE OR DELETE ON entries FOR EACH ROW EXECUTE FUNCTION refuse_change_of_entry();
+CREATE TRIGGER entries_stay BEFORE UPDATE ON entries FOR EACH ROW EXECUTE FUNCTION refuse_change_of_entry();
 
 CREATE TABLE corrections (
     correction_id   uuid PRIMARY KEY,
