@@ -9,7 +9,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from anliegen.billing_inquiry.money import ledger
+from anliegen.billing_inquiry.money.store import ledger
 from anliegen.events import (
     CreditIssued,
     DunningCleared,
@@ -55,8 +55,11 @@ def returned(name: str = "P-1") -> PaymentReturned:
 def owed(begin: Any) -> Callable[..., Awaitable[dict[str, int]]]:
     async def read(*numbers: str) -> dict[str, int]:
         async with begin() as tx:
-            books = await ledger.load_books(tx, journey_id=JOURNEY)
-            found = {number: money.amount for number, money in (await ledger.open_amounts(tx, numbers)).items()}
+            books = await ledger.get_books(tx, journey_id=JOURNEY)
+            found = {
+                number: money.amount
+                for number, money in (await ledger.list_open_amounts(tx, invoice_numbers=numbers)).items()
+            }
             return found | {"account": books.account("CHF")}
 
     return read

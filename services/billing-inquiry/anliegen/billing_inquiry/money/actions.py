@@ -14,9 +14,10 @@ from anliegen.kit import Transaction
 from anliegen.kit.telemetry import metrics
 
 from ..dunning import actions as dunning
-from . import ledger, store
 from .domain import book
 from .records import Invoice
+from .store import invoices as store
+from .store import ledger
 
 NOT_SAID = {"journey_id", "origin", "occurred_at"}
 """What the same fact may differ in when it is told again."""
@@ -71,7 +72,7 @@ async def keep_fact(
 
 async def conclude(tx: Transaction, *, journey_id: UUID, on: date) -> None:
     """Book what is missing in this customer's ledger, and let dunning conclude from it. The journey is locked."""
-    entries = book(await ledger.load_books(tx, journey_id=journey_id), on=on, journey_id=journey_id)
+    entries = book(await ledger.get_books(tx, journey_id=journey_id), on=on, journey_id=journey_id)
     if not entries:
         return
     await ledger.insert_entries(tx, journey_id=journey_id, entries=entries)

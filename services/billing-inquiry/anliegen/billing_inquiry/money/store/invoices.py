@@ -10,7 +10,7 @@ import asyncpg
 from anliegen.events import ContentReference, InvoiceLine
 from anliegen.kit import Transaction, ids
 
-from .records import Correction, CorrectionNotFound, Invoice, InvoiceNotFound
+from ..records import Correction, CorrectionNotFound, Invoice, InvoiceNotFound
 
 INVOICE = """
     invoice_number, journey_id, customer_number, currency, issued_on, due_on, period_from, period_until, total,

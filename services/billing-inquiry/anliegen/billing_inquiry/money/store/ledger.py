@@ -8,10 +8,10 @@ from uuid import UUID
 from anliegen.events import Money
 from anliegen.kit import Transaction
 
-from .domain import Books, Charge, Entry, Fund, Kind
+from ..domain import Books, Charge, Entry, Fund, Kind
 
 
-async def load_books(tx: Transaction, *, journey_id: UUID) -> Books:
+async def get_books(tx: Transaction, *, journey_id: UUID) -> Books:
     """Everything that is known of the money of this customer."""
     told: dict[str, list[dict[str, Any]]] = {}
     for row in await tx.fetch("SELECT kind, said FROM billing_facts WHERE journey_id = $1", journey_id):
@@ -52,7 +52,7 @@ async def insert_entries(tx: Transaction, *, journey_id: UUID, entries: Sequence
     )  # fmt: skip
 
 
-async def open_amounts(tx: Transaction, invoice_numbers: Iterable[str]) -> dict[str, Money]:
+async def list_open_amounts(tx: Transaction, *, invoice_numbers: Iterable[str]) -> dict[str, Money]:
     """What is open on these invoices, as far as they are known."""
     rows = await tx.fetch(
         """

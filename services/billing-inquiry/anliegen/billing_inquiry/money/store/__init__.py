@@ -1,0 +1,1 @@
+"""SQL of a customer's money: what was told, invoices and corrections, the ledger."""
