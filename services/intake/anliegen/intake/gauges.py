@@ -29,6 +29,6 @@ async def measure_partner_events(tx: Transaction) -> None:
     metrics.partner_events_waiting.labels(tx.context.service.name).set(count)
     metrics.partner_events_oldest.labels(tx.context.service.name).set(max(0.0, waited))
     # From the table: a process that was started since has heard none, and the silence would end with each release.
-    last = await partner_events.last_received(tx)
+    last = await partner_events.find_last_received(tx)
     if last is not None:
         metrics.channel_last_received.known(tx.context.service.name, Channel.PARTNER.value, at=last.timestamp())

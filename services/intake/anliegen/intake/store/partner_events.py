@@ -90,7 +90,7 @@ async def count_waiting(tx: Transaction, *, most: int) -> tuple[int, datetime | 
     return row["count"], row["received_at"]
 
 
-async def last_received(tx: Transaction) -> datetime | None:
+async def find_last_received(tx: Transaction) -> datetime | None:
     """When the last of those that are kept came."""
     last: datetime | None = await tx.fetchval(
         """
