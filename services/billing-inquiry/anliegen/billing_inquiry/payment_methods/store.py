@@ -64,8 +64,8 @@ async def list_amounts_owed(tx: Transaction, *, journey_ids: Sequence[UUID]) -> 
     rows = await tx.fetch(
         """
         SELECT currency, sum(owed)::bigint AS owed FROM (
-            SELECT invoice_number, currency, sum(amount) AS owed FROM entries JOIN invoices USING (invoice_number)
-            WHERE journey_id = ANY ($1::uuid[]) GROUP BY invoice_number, currency
+            SELECT currency, sum(amount) AS owed FROM entries
+            WHERE journey_id = ANY ($1::uuid[]) AND invoice_number IS NOT NULL GROUP BY currency, invoice_number
         ) AS invoices_owed
         WHERE owed > 0 GROUP BY currency
         """,

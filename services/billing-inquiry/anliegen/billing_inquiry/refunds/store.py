@@ -1,0 +1,59 @@
+"""SQL of refunds. Whoever changes one holds the lock of the invoice's journey."""
+
+from dataclasses import asdict
+from uuid import UUID
+
+import asyncpg
+
+from anliegen.kit import Transaction
+
+from .domain import Refund, RefundNotFound, State
+
+COLUMNS = """
+    refund_id, journey_id, case_id, invoice_number, currency, amount, reason, state, asked_by, asked_at, pack,
+    decided_by, decided_at, reversed_by, reversed_at, reversal_reason, version
+"""
+
+
+async def insert_refund(tx: Transaction, *, refund: Refund) -> None:
+    """Record what was asked for."""
+    await tx.execute(
+        f"""
+        INSERT INTO refunds ({COLUMNS})
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+        """,
+        *asdict(refund).values(),
+    )
+
+
+async def update_refund(tx: Transaction, *, refund: Refund) -> None:
+    """Store what changed."""
+    await tx.execute(
+        """
+        UPDATE refunds SET state = $2, decided_by = $3, decided_at = $4, reversed_by = $5, reversed_at = $6,
+            reversal_reason = $7, version = $8
+        WHERE refund_id = $1
+        """,
+        refund.refund_id, refund.state, refund.decided_by, refund.decided_at, refund.reversed_by, refund.reversed_at,
+        refund.reversal_reason, refund.version,
+    )  # fmt: skip
+
+
+async def get_refund(tx: Transaction, *, refund_id: UUID) -> Refund:
+    """The refund of this id. Raises RefundNotFound."""
+    row = await tx.fetchrow(f"SELECT {COLUMNS} FROM refunds WHERE refund_id = $1", refund_id)
+    if row is None:
+        raise RefundNotFound
+    return _refund(row)
+
+
+async def list_refunds(tx: Transaction, *, invoice_number: str) -> list[Refund]:
+    """Every refund about this invoice, the oldest first."""
+    rows = await tx.fetch(
+        f"SELECT {COLUMNS} FROM refunds WHERE invoice_number = $1 ORDER BY asked_at, refund_id", invoice_number
+    )
+    return [_refund(row) for row in rows]
+
+
+def _refund(row: asyncpg.Record) -> Refund:
+    return Refund(**dict(row) | {"state": State(row["state"])})
