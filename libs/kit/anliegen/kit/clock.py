@@ -38,8 +38,11 @@ class SystemClock:
     async def keep_up(self, connection: Connection) -> None:
         """Read the offset again where that was not done within the last half second."""
         if time.monotonic() - self._read_at > OFFSET_SECONDS:
-            self.offset = await get_offset(connection)
-            self._read_at = time.monotonic()
+            self.keep(await get_offset(connection))
+
+    def keep(self, offset: timedelta) -> None:
+        """Take the offset from somebody who has just read it among other things."""
+        self.offset, self._read_at = offset, time.monotonic()
 
 
 class FixedClock:

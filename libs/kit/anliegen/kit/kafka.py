@@ -88,6 +88,15 @@ async def start(client: Any) -> None:
     await in_one_go(client.start())
 
 
+async def start_reading(client: Any, *, rest_seconds: float) -> None:
+    """Start one of the library's consumers that looks through its partitions once in `rest_seconds` without a reason.
+
+    By itself it does so five times a second, though all that concerns it (an answer, a seek, a rebalance) wakes it.
+    """
+    await start(client)
+    client._fetcher._fetcher_timeout = rest_seconds
+
+
 async def get_cluster_id(settings: Settings) -> str:
     """The id of the cluster: a position is only worth something in the cluster it was read from."""
     return (await in_one_go(_describe(settings, ())))[0]

@@ -13,7 +13,7 @@ COALESCE_SECONDS = 0.01
 class Notifier:
     """Tells the relay that the outbox has something, at once, then at most once per 10 ms, over its own connection.
 
-    NOTIFY inside a writing transaction takes a global lock at commit. A hint that is lost costs half a second.
+    NOTIFY inside a writing transaction takes a global lock at commit. A hint that is lost costs two seconds.
     """
 
     def __init__(self, address: str) -> None:

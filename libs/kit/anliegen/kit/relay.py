@@ -25,7 +25,7 @@ from .telemetry import metrics
 log = structlog.get_logger(__name__)
 
 BATCH = 500
-HINT_SECONDS = 0.5
+HINT_SECONDS = 2.0  # what a lost hint costs at most: whoever committed was killed, or cut off, before it was given
 ACKNOWLEDGE_SECONDS = 6.0
 STOP_SECONDS = 4.0
 """How long a relay that is told to end waits for Kafka; what is not acknowledged by then is sent again by the next."""
@@ -85,6 +85,7 @@ class Relay:
             while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", LEADER_LOCK):
                 await asyncio.sleep(1.0)
             await connection.add_listener(CHANNEL, lambda *_: self._woken.set())
+            connection.add_termination_listener(lambda *_: self._woken.set())
             try:
                 # A service that announces nothing has no right to write anywhere, so it would be refused a producer.
                 if service.topics:

@@ -61,21 +61,21 @@ async def run(context: Context) -> None:
 async def tick(context: Context) -> bool:
     """Look once; tells whether there was anything to do or will be within a second."""
     async with context.pool.acquire() as connection:
-        if context.settings.is_development and isinstance(context.clock, SystemClock):
-            await context.clock.keep_up(connection)
         row = await connection.fetchrow(
             """
             SELECT EXISTS (SELECT 1 FROM fences WHERE released_at IS NULL) AS fenced,
                    (SELECT min(due) FROM parked_keys WHERE grp = $1) AS due_key,
-                   EXISTS (SELECT 1 FROM timers
-                           WHERE due_at <= $2 AND (retry_at IS NULL OR retry_at <= $3)) AS due_timer,
+                   (SELECT min(due_at) FROM timers WHERE retry_at IS NULL OR retry_at <= $2) AS due_timer,
+                   (SELECT offset_seconds FROM business_clock) AS clock_offset,
                    (SELECT count(*) FROM (SELECT 1 FROM outbox LIMIT 10000) AS first) AS pending,
                    (SELECT extract(epoch FROM clock_timestamp() - created_at)
                     FROM outbox ORDER BY seq LIMIT 1) AS oldest_unsent
             """,
-            context.service.name, context.clock.now(), context.clock.wall(),
+            context.service.name, context.clock.wall(),
         )  # fmt: skip
     assert row is not None
+    if context.settings.is_development and isinstance(context.clock, SystemClock):
+        context.clock.keep(timedelta(seconds=row["clock_offset"] or 0))
     if row["fenced"]:
         context.gate.shut.set()
         return False
@@ -86,7 +86,7 @@ async def tick(context: Context) -> bool:
     if row["due_key"] is not None and row["due_key"] <= soon:
         await retry_due_keys(context)
         busy = True
-    if row["due_timer"]:
+    if row["due_timer"] is not None and row["due_timer"] <= context.clock.now():
         busy = await fire_due_timers(context) > 0 or busy
     return busy
 

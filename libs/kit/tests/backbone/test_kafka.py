@@ -7,12 +7,14 @@ from dataclasses import replace
 from uuid import uuid4
 
 import pytest
+from aiokafka.consumer.fetcher import Fetcher
 from prometheus_client import REGISTRY
 
 from anliegen.events import ContactReceived
 from anliegen.events.builders import build
+from anliegen.kit import relay
 from anliegen.kit.consumer.loop import Consumer, PositionOutOfRange
-from anliegen.kit.relay import Relay
+from anliegen.kit.relay import LeadershipLost, Relay
 from anliegen.kit.testing.logs import skip_the_past
 from anliegen.kit.worker import run_parts
 
@@ -152,3 +154,59 @@ async def test_a_worker_measures_what_is_the_services_own(context) -> None:
     own = replace(context, service=replace(context.service, measures=(measure,)))
     async with running(run_parts(own)), asyncio.timeout(30):
         await measured.wait()
+
+
+async def test_an_event_whose_hint_was_lost_is_published_all_the_same(context, begin, count, monkeypatch) -> None:
+    async def empty() -> bool:
+        return await count("outbox") == 0
+
+    resting = Relay(context)
+
+    async def leads() -> bool:
+        return resting.leads
+
+    monkeypatch.setattr(context.notifier, "hint", lambda: None)
+    async with running(resting.run()):
+        await until(leads)
+        await asyncio.sleep(0.3)
+        await write(begin, [uuid4()], [1])
+        await until(empty, seconds=10.0)  # two by what is promised, and what a busy machine adds
+
+
+async def test_a_relay_that_loses_its_connection_while_it_rests_knows_at_once(context, monkeypatch) -> None:
+    monkeypatch.setattr(relay, "HINT_SECONDS", 60.0)
+    resting = Relay(context)
+    task = asyncio.create_task(resting.run())
+
+    async def rests() -> bool:
+        return resting.leads and not resting._woken.is_set()
+
+    await until(rests)
+    await asyncio.sleep(0.3)
+    resting._connection.terminate()
+    with pytest.raises(LeadershipLost):
+        async with asyncio.timeout(10):
+            await task
+
+
+async def test_a_consumer_at_rest_looks_at_its_partitions_now_and_then(
+    context, at_the_end, monkeypatch
+) -> None:
+    looks = 0
+    look = Fetcher._get_actions_per_node
+
+    def counted(self, assignment):
+        nonlocal looks
+        looks += 1
+        return look(self, assignment)
+
+    async def polled() -> bool:
+        return context.health.last_poll is not None
+
+    monkeypatch.setattr(Fetcher, "_get_actions_per_node", counted)
+    async with running(Consumer(context).run()):
+        await until(polled)
+        looks = 0
+        await asyncio.sleep(3.0)
+    # One after each answer to "anything new?"; by itself the client looks five times a second.
+    assert looks <= 4

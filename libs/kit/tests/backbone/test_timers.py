@@ -1,12 +1,13 @@
 """Timers run once, when the business clock has come to them, whatever fails on the way."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 
-from anliegen.kit.clock import get_offset, set_offset
+from anliegen.kit.clock import SystemClock, get_offset, set_offset
 from anliegen.kit.ticker import tick
 
 
@@ -96,3 +97,14 @@ async def test_the_business_clock_lies_in_the_database(context) -> None:
     async with context.pool.acquire() as connection:
         await set_offset(connection, timedelta(days=3, seconds=0.5))
         assert await get_offset(connection) == timedelta(days=3, seconds=0.5)
+
+
+async def test_a_business_clock_that_was_moved_is_heeded_by_the_next_tick(begin, clock, context, toy) -> None:
+    system = SystemClock()
+    subject = await set_one(begin, system)
+    async with context.pool.acquire() as connection:
+        await set_offset(connection, timedelta(hours=2))
+    live = replace(context, settings=context.settings.model_copy(update={"environment": "production"}), clock=system)
+    assert not await tick(live), "where customers are served, the clock cannot be moved"
+    assert await tick(replace(context, clock=system))
+    assert toy.fired == [subject]

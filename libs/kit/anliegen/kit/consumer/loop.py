@@ -23,7 +23,7 @@ log = structlog.get_logger(__name__)
 Polled = dict[TopicPartition, list[ConsumerRecord]]
 
 BATCH = 500
-POLL_MILLISECONDS = 1_000
+REST_MILLISECONDS = 2_000  # so long a question to Kafka waits where there is nothing
 REBALANCE_MILLISECONDS = 60_000
 COMMIT_SECONDS = 1.0
 INSIST_AFTER = 4
@@ -76,12 +76,12 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
             heartbeat_interval_ms=3_000,
             rebalance_timeout_ms=REBALANCE_MILLISECONDS,
             max_poll_interval_ms=300_000,
-            fetch_max_wait_ms=1_000,
+            fetch_max_wait_ms=REST_MILLISECONDS,
             max_partition_fetch_bytes=4 * 1024 * 1024,
         )
         self._kafka.subscribe(self.context.service.handlers.topics_under(settings), listener=self)
         try:
-            await kafka.start(self._kafka)
+            await kafka.start_reading(self._kafka, rest_seconds=REST_MILLISECONDS / 1000)
             await self._loop()
         finally:
             await self._stop()
@@ -126,7 +126,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def _poll(self) -> Polled:
         try:
-            polled: Polled = await self._kafka.getmany(timeout_ms=POLL_MILLISECONDS, max_records=self._pace.size)
+            polled: Polled = await self._kafka.getmany(timeout_ms=REST_MILLISECONDS, max_records=self._pace.size)
         except NoOffsetForPartitionError:
             # The client looks for an offset while our positions are still being read; `_reload` will tell it.
             await self._settled.wait()

@@ -1,8 +1,8 @@
 """A worker's own small port: health and metrics, for those who run it."""
 
 import asyncio
+import contextlib
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
 
 import uvicorn
 from starlette.applications import Starlette
@@ -11,12 +11,29 @@ from ..health import LoopLag
 from ..service import Context
 
 END_SECONDS = 3.0
+TICK_SECONDS = 10.0
 
 
 class QuietServer(uvicorn.Server):
     """uvicorn beside other work: the signals belong to the worker."""
 
-    @contextmanager
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._end = asyncio.Event()
+
+    def end(self) -> None:
+        """Stop taking requests, and finish those that are being answered."""
+        self.should_exit = True
+        self._end.set()
+
+    async def main_loop(self) -> None:
+        """Tell the headers the time now and then: uvicorn's own loop wakes ten times a second."""
+        while not await self.on_tick(0):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(TICK_SECONDS):
+                    await self._end.wait()
+
+    @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
         """Leave the signals alone."""
         yield
@@ -47,6 +64,6 @@ async def serve_worker_port(
     try:
         await asyncio.shield(serving)
     except asyncio.CancelledError:
-        server.should_exit = True
+        server.end()
         await asyncio.wait({serving}, timeout=END_SECONDS)
         raise
