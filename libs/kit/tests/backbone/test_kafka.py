@@ -189,9 +189,7 @@ async def test_a_relay_that_loses_its_connection_while_it_rests_knows_at_once(co
             await task
 
 
-async def test_a_consumer_at_rest_looks_at_its_partitions_now_and_then(
-    context, at_the_end, monkeypatch
-) -> None:
+async def test_a_consumer_at_rest_looks_at_its_partitions_now_and_then(context, at_the_end, monkeypatch) -> None:
     looks = 0
     look = Fetcher._get_actions_per_node
 
