@@ -17,6 +17,8 @@ VALUES = {
     "answer": "Das Paket kommt morgen.", "reference": "K7QM-4X2T", "answer_by": "2026-03-02T17:00:00+00:00",
     "invoice_number": "R-2026-004711", "count": "3", "first_amount": "900 EUR", "due_on": "2026-03-20",
     "last_on": "2026-05-20", "kind": "sepa_mandate", "account": "DE89 … 3000", "mandate_reference": "M-1",
+    "outcome": "Ihre Beschwerde ist berechtigt.", "reasons": "Der Fehler liegt bei uns.",
+    "other_ways": "- Ombudsstelle", "until": "2026-03-20",
     "sender_name": "Kundenservice", "amount": "2500 EUR", "code": "ABCD-EFGH-JKLM-NPQR", "valid_until": "2027-03-02",
 }  # fmt: skip
 

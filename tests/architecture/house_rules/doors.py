@@ -20,7 +20,7 @@ CLOCKS = {
 CHANCE = {"random", "secrets", "uuid.uuid1", "uuid.uuid4", "uuid.uuid7", "os.urandom"}
 MONOTONIC = {"time.monotonic", "time.perf_counter"}
 DOMAIN_MAY_USE_OF_THE_KIT = {
-    f"anliegen.kit.{name}" for name in ("ids", "errors", "Delivery", "AnyDelivery", "Principal")
+    f"anliegen.kit.{name}" for name in ("ids", "errors", "calendars", "Delivery", "AnyDelivery", "Principal")
 }
 STAND_IN = "stand_in"
 """What a module is called that plays a party outside, such as a provider: it has a clock and answers of its own."""

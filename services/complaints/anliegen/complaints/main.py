@@ -2,14 +2,15 @@
 
 from anliegen.kit import Service
 
-from . import api, handlers
+from . import api, gauges, handlers
 from .goodwill.api import router as goodwill
 
 service = Service(
     name="complaints",
     title="Complaints",
-    description="Say in a sentence what it is answerable for.",
-    routers=(goodwill, api.router),
+    description="Complaints from receipt to closure, with their legal clocks, and what is given out of goodwill.",
+    routers=(goodwill, *api.routers),
     handlers=handlers.handlers,
     timers=handlers.timers,
+    measures=(gauges.measure_complaints,),
 )

@@ -1,0 +1,5 @@
+"""Door 2: complaints over HTTP."""
+
+from . import clocks, complaints, decisions, investigations, settlement
+
+routers = (complaints.router, investigations.router, decisions.router, settlement.router, clocks.router)

@@ -1,0 +1,1 @@
+"""What callers of complaints send, and what they get."""
