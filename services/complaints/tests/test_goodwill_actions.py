@@ -279,6 +279,31 @@ async def test_limits_count_over_all_journeys_of_a_person(begin: Begin, deliver:
     assert (fourth.state, fourth.decision.declined_by) == (State.DECLINED, Rule.CUSTOMER_TIMES)
 
 
+async def test_limits_begin_anew_with_the_window_and_the_month(begin: Begin, clock: FixedClock) -> None:
+    journey_id = uuid4()
+    for _ in range(3):
+        await propose(begin, journey_id=journey_id, product_value=1200)
+
+    async def counted() -> tuple[int, int, int, int]:
+        async with begin() as tx:
+            found = await actions._given(tx, proposal(journey_id=journey_id), decider="anna")
+        return found.customer_times, found.customer_amount, found.agent_month, found.budget
+
+    assert await counted() == (3, 1500, 1500, 1500)
+    clock.advance(30 * DAY)
+    assert await counted() == (3, 1500, 0, 0)
+    clock.advance(335 * DAY)
+    assert await counted() == (0, 0, 0, 0)
+
+
+async def test_nothing_lapses_and_nothing_is_measured_before_its_time(begin: Begin) -> None:
+    given = await issue(begin, (await propose(begin)).goodwill_id)
+    async with begin() as tx:
+        await actions.let_lapse(tx, goodwill_id=given.goodwill_id)
+        await actions.measure_effect(tx, goodwill_id=given.goodwill_id)
+    assert await load(begin, given.goodwill_id) == given
+
+
 async def test_failures_that_any_service_tells_of_count_once_over_a_person(
     begin: Begin, deliver: Deliver, clock: FixedClock
 ) -> None:
