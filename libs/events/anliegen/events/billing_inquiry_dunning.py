@@ -79,11 +79,13 @@ class PaymentAgreed(DunningEvent, type="billing_inquiry.payment_agreed.v1"):
     """A plan of instalments or a promise to pay was agreed with the customer; dunning is held while it is kept."""
 
     agreement_id: UUID
+    """Names the agreement."""
     kind: str = Field(max_length=40)
     """`plan` or `promise_to_pay`."""
     case_id: UUID
     """The inquiry in which it was agreed."""
     instalments: tuple[Instalment, ...]
+    """What is to be paid, and when; a promise to pay has one."""
     agreed_by: str = Field(max_length=200)
     """The agent's id."""
     pack: str = Field(max_length=100)
@@ -94,6 +96,7 @@ class PaymentAgreementEnded(DunningEvent, type="billing_inquiry.payment_agreemen
     """A plan or a promise to pay is over."""
 
     agreement_id: UUID
+    """Names the agreement."""
     kind: str = Field(max_length=40)
     """`plan` or `promise_to_pay`."""
     outcome: str = Field(max_length=40)

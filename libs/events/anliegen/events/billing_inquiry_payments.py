@@ -12,6 +12,7 @@ class PaymentMethodEvent(JourneyEvent):
     """A fact about how a customer pays. The account is masked: its whole travels with people's words."""
 
     method_id: UUID
+    """Names the payment method."""
     kind: str = Field(max_length=40)
     """`sepa_mandate`, `card` or `invoice`."""
     account: str = Field(max_length=40)
@@ -51,13 +52,19 @@ class PaymentDetailsChanged(JourneyEvent, type="billing_inquiry.payment_details_
     """The whole account of a payment method that is in force, for the biller alone."""
 
     method_id: UUID
+    """Names the payment method."""
     kind: str = Field(max_length=40)
+    """`sepa_mandate`, `card` or `invoice`."""
     iban: str | None = Field(default=None, max_length=34)
+    """The account, without blanks."""
     bic: str | None = Field(default=None, max_length=11)
+    """Its bank (ISO 9362)."""
     holder: str | None = Field(default=None, max_length=200)
+    """Whose account it is."""
     signed_on: date | None = None
     """When the mandate was signed."""
     mandate_reference: str | None = Field(default=None, max_length=35)
+    """How the mandate is named to the bank."""
     token: str | None = Field(default=None, max_length=200)
     """The card service's reference."""
 
@@ -66,8 +73,11 @@ class RefundEvent(JourneyEvent):
     """A fact about money that goes back to a customer."""
 
     refund_id: UUID
+    """Names the refund."""
     invoice_number: str = Field(max_length=60)
+    """The invoice that was overpaid."""
     amount: Money
+    """What goes back."""
     reason: str = Field(max_length=60)
     """A code: `overpaid`, `returned_goods` …"""
 
