@@ -25,6 +25,7 @@ CUSTOMER_SEES: Mapping[str, tuple[str, ...]] = {
     "billing_inquiry.inquiry_closed.v1": _CASE,
     "billing_inquiry.inquiry_reopened.v1": _CASE,
     "billing_inquiry.reply_requested.v1": _REPLY,
+    "complaints.reply_requested.v1": _REPLY,
 }  # fmt: skip
 
 
