@@ -199,8 +199,11 @@ async def test_while_the_database_is_away_nothing_is_sent_again_however_long_tha
             resources_of(context).wake.set()
             await asyncio.sleep(0.02)
         is_away = False
+        # One that came back just between the two ways of noting is noted when its row is due again.
         while len(await published(ReplySent)) < 2:
-            await asyncio.sleep(0.02)
+            clock.advance(timedelta(minutes=31))
+            resources_of(context).wake.set()
+            await asyncio.sleep(0.1)
     running.cancel()
     await asyncio.wait({running})
     assert recipients(mailbox) == ["anna", "bert"]
