@@ -166,6 +166,17 @@ def test_random_history_is_never_held_for_ever_nor_cleared_by_mistake(
     assert len(play.steps) == taken
 
 
+def test_amount_that_becomes_enough_on_a_weekend_is_dunned_on_the_next_open_day() -> None:
+    play = Play()
+    play.conclude()
+    play.change(-11_700)
+    play.wait(37)
+    assert play.now.date() == date(2026, 3, 7)
+    play.change(2_300)
+    assert play.dunning is not None
+    assert play.dunning.next_step_at == datetime(2026, 3, 9, 8, tzinfo=UTC)
+
+
 def test_returned_payment_begins_another_round_with_a_new_due_date() -> None:
     play = Play()
     play.conclude()

@@ -9,6 +9,7 @@ from anliegen.kit import Delivery, Handlers, Timer, Timers, Transaction
 
 from . import actions, store
 from .domain import Contact, Matter
+from .dunning.handlers import enter as enter_handlers_of_dunning
 from .dunning.handlers import enter_timers as enter_timers_of_dunning
 from .money.handlers import enter as enter_handlers_of_money
 from .states import Wait
@@ -16,6 +17,7 @@ from .states import Wait
 CARRIED = TypeAdapter(Matter)
 handlers = Handlers("billing-inquiry")
 enter_handlers_of_money(handlers)
+enter_handlers_of_dunning(handlers)
 timers = Timers()
 enter_timers_of_dunning(timers)
 

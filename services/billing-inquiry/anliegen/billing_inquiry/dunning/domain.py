@@ -199,6 +199,11 @@ def reconsidered(
     moment = None
     if rules is not None and not held and stage in {Stage.WATCHED, Stage.DUNNED}:
         moment = next_step_at(dunning, debt=debt, steps=steps, rules=rules)
+        if moment is not None and moment < now:
+            # What was planned stays so, and is due. What becomes possible only now, since the amount was too small
+            # before, waits for the next time of sending: nobody is reminded on a Sunday.
+            planned = before.next_step_at if before is not None and before.level == level else None
+            moment = planned or rules.sending_moment(day, not_before=now)
     dunning = replace(dunning, next_step_at=moment)
     return dunning if before is None or dunning == before else replace(dunning, version=before.version + 1)
 

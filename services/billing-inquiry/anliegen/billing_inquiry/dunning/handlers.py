@@ -1,9 +1,18 @@
-"""What time brings to dunning. The service's one table of timers takes these in (`enter_timers`)."""
+"""What complaints and time bring to dunning. The service's tables take these in (`enter`, `enter_timers`)."""
 
-from anliegen.kit import Timer, Timers, Transaction
+from anliegen.events import CaseStatus, ComplaintEvent
+from anliegen.kit import Handlers, Timer, Timers, Transaction
 
 from ..agreements.watch import LOOK
 from . import actions
+from .domain import HoldReason
+
+SETTLED = frozenset({CaseStatus.RESOLVED, CaseStatus.CLOSED, CaseStatus.WITHDRAWN, CaseStatus.TRANSFERRED})
+
+
+def enter(handlers: Handlers) -> None:
+    """Enter what dunning hears into the service's table."""
+    handlers.on(ComplaintEvent)(hold_for_complaint)
 
 
 def enter_timers(timers: Timers) -> None:
@@ -12,6 +21,20 @@ def enter_timers(timers: Timers) -> None:
     timers.on(actions.HOLD_ENDS)(end_hold)
     timers.on(actions.RECONSIDER)(reconsider_invoice)
     timers.on(LOOK)(look_at_agreement)
+
+
+async def hold_for_complaint(event: ComplaintEvent, tx: Transaction) -> None:
+    """A complaint about an invoice holds its dunning until it is settled, in whatever order that is heard."""
+    await actions.follow_case(
+        tx,
+        case_id=event.case_id,
+        journey_id=event.journey_id,
+        reason=HoldReason.COMPLAINT,
+        unsettled=event.status not in SETTLED,
+        invoice_number=event.invoice_number,
+        # It counts up within what complaints says of this journey, so it tells which of two was said later.
+        sequence=tx.cause.sequence if tx.cause else 0,
+    )
 
 
 async def take_next_step(timer: Timer, tx: Transaction) -> None:
