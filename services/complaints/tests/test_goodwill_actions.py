@@ -30,6 +30,8 @@ from anliegen.events import (
     GoodwillRedeemed,
     GoodwillWithdrawn,
     InquiryReopened,
+    InvoiceIssued,
+    InvoiceLine,
     JourneysMerged,
     Money,
 )
@@ -46,6 +48,7 @@ Deliver = Callable[..., Awaitable[Any]]
 AGENT = Person(subject="anna", roles=frozenset({"agent"}))
 SUPERVISOR = Person(subject="sara", roles=frozenset({"supervisor"}))
 DAY = timedelta(days=1)
+CREDITED = build(InvoiceLine, net=-3935, tax=-315, gross=-4250)
 
 
 def proposal(**fields: Any) -> Proposal:
@@ -268,6 +271,27 @@ async def test_the_effect_is_measured_after_ninety_days(
     await run_timers()
     (event,) = await published(GoodwillEffectMeasured)
     assert (event.kept, event.bought_again, event.amount.amount) == (kept, again, 2500)
+
+
+@pytest.mark.parametrize(
+    ("fields", "kept", "again"),
+    [
+        ({}, "yes", "yes"),
+        ({"total": -4250, "lines": (CREDITED,)}, "unknown", "unknown"),
+        ({"replaces": "2026-4711"}, "unknown", "unknown"),
+    ],
+)
+async def test_an_invoice_shows_that_the_customer_stayed_unless_it_corrects_another(
+    begin: Begin, deliver: Deliver, published: Read, clock: FixedClock, run_timers: Callable[[], Awaitable[int]],
+    fields: dict[str, Any], kept: str, again: str,
+) -> None:  # fmt: skip
+    given = await issue(begin, (await propose(begin)).goodwill_id)
+    clock.advance(30 * DAY)
+    await deliver(build(InvoiceIssued, journey_id=given.proposal.journey_id, occurred_at=clock.now(), **fields))
+    clock.advance(60 * DAY)
+    await run_timers()
+    (event,) = await published(GoodwillEffectMeasured)
+    assert (event.kept, event.bought_again) == (kept, again)
 
 
 async def test_limits_count_over_all_journeys_of_a_person(begin: Begin, deliver: Deliver) -> None:

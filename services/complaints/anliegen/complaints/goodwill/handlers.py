@@ -1,6 +1,6 @@
 """Door 1 of goodwill: what other services propose, and what is seen of customers."""
 
-from anliegen.events import CaseEvent, ContactTriaged, Flag, GoodwillProposed
+from anliegen.events import CaseEvent, ContactTriaged, Flag, GoodwillProposed, InvoiceIssued
 from anliegen.kit import Delivery, Handlers, Timer, Timers, Transaction
 
 from . import actions
@@ -14,6 +14,7 @@ def enter_handlers(handlers: Handlers, timers: Timers) -> None:
     """Enter what goodwill hears, and its timers, into the service's tables."""
     handlers.on_many(GoodwillProposed, over_person=True)(decide_proposals)
     handlers.on(ContactTriaged)(note_cancellation)
+    handlers.on(InvoiceIssued)(note_purchase)
     handlers.on(CaseEvent)(note_failure)
     timers.on(actions.LAPSE)(let_lapse)
     timers.on(actions.EFFECT)(measure_effect)
@@ -49,6 +50,12 @@ async def note_cancellation(event: ContactTriaged, tx: Transaction) -> None:
     """A customer who cancels does not stay, unless a purchase follows."""
     if any(Flag.CANCELLATION in concern.flags for concern in event.concerns):
         await counts.insert_sign(tx, journey_id=event.journey_id, sign=Sign.CANCELLATION, seen_at=event.decided_at)
+
+
+async def note_purchase(event: InvoiceIssued, tx: Transaction) -> None:
+    """Who is charged for something new has bought; a correction of what was charged before is no purchase."""
+    if event.total > 0 and event.replaces is None:
+        await counts.insert_sign(tx, journey_id=event.journey_id, sign=Sign.PURCHASE, seen_at=event.occurred_at)
 
 
 async def note_failure(event: CaseEvent, tx: Transaction) -> None:
