@@ -10,6 +10,7 @@ from anliegen.events import (
     ComplaintResolved,
     ComplaintsReplyRequested,
     ComplaintTransferred,
+    ContentReference,
     Task,
 )
 from anliegen.kit import Transaction, ids
@@ -29,9 +30,12 @@ from .shared import announce, keep_time, load, load_in_time, save
 from .work import private_contact, reply_about
 
 
-async def prepare_response(tx: Transaction, *, case_id: UUID, response: Response, agent: str) -> Complaint:
+async def prepare_response(
+    tx: Transaction, *, case_id: UUID, response: Response, agent: str, expected: ExpectedVersion = ANY_VERSION
+) -> Complaint:
     """What the complaint would be after this final response; nothing is changed. Raises as `answer_complaint`."""
     complaint = await store.get_complaint(tx, case_id=case_id)
+    expected.check(complaint.version)
     await private_contact(tx, complaint)
     return complaint.answered(response, response_id=complaint.case_id, agent=agent, at=tx.now)
 
@@ -45,8 +49,9 @@ async def answer_complaint(
     language: str | None,
     agent: str,
     expected: ExpectedVersion,
+    letter: ContentReference | None = None,
 ) -> Complaint:
-    """Send the final response to the person who complained, never where others read it.
+    """Send the final response, with its letter, to the person who complained, never where others read it.
 
     Raises NotDecided, ResponseDoesNotFit, NoPrivateWay and as `load`.
     """
@@ -65,10 +70,10 @@ async def answer_complaint(
     )  # fmt: skip
     values = response_values(complaint, answer=answer, language=spoken)
     told = reply_about(complaint, response_id, contact_id=contact_id, values=values, language=spoken)
-    tx.publish(ComplaintsReplyRequested(template="complaint_response", **told))
+    tx.publish(ComplaintsReplyRequested(template="complaint_response", attachments=(letter,) if letter else (), **told))
     sent = ResponseRow(
         response_id=response_id, reply_id=told["reply_id"], contact_id=contact_id, response=response, language=spoken,
-        answered_by=agent, answered_at=tx.now,
+        answered_by=agent, answered_at=tx.now, letter=letter.sha256 if letter else None,
     )  # fmt: skip
     await store.insert_response(tx, case_id=case_id, response=sent)
     return complaint
