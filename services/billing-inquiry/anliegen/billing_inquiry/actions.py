@@ -12,15 +12,17 @@ Who meets whom on one inquiry, and who goes first:
   second one: it sets a timer on the inquiry's journey, which follows up under that journey's lock.
 """
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 from pydantic_core import to_jsonable_python
 
 from anliegen.events import (
     BillingReplyRequested,
+    ContentReference,
     InquiryAnswered,
     InquiryAnswerOverdue,
     InquiryClosed,
@@ -43,6 +45,7 @@ from .dunning.domain import HoldReason
 from .rules import SERVICE_LEVELS
 from .states import SETTLED, FollowUp, Reason, Resolution, Wait
 
+ANSWER_TEMPLATE = "billing_inquiry_answer"
 CARRY_OVER = "carry_over"
 """The kind of the timer that follows up under the lock of the inquiry's own journey."""
 
@@ -150,8 +153,23 @@ async def name_invoice(tx: Transaction, *, case_id: UUID, invoice_number: str, e
     return inquiry
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """What an answer says: a template with its values and files. `sent` is false where the customer hears it now."""
+
+    template: str
+    values: dict[str, str]
+    attachments: tuple[ContentReference, ...] = ()
+    sent: bool = True
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """What a request for a reply says of it."""
+        return {"template": self.template, "values": self.values, "attachments": self.attachments}
+
+
 async def answer_inquiry(
-    tx: Transaction, *, case_id: UUID, answer: str, language: str | None, agent: str, expected: ExpectedVersion
+    tx: Transaction, *, case_id: UUID, answer: str | Words, language: str | None, agent: str, expected: ExpectedVersion
 ) -> Inquiry:
     """Send an answer to the newest contact of the person who asked; a contact of anybody else is not answered with it.
 
@@ -178,12 +196,14 @@ async def answer_inquiry(
             inquiry, contact_id=sent.contact_id, promise=inquiry.promise, answer_id=answer_id, answered_by=agent
         )
     )
-    tx.publish(
-        BillingReplyRequested(
-            journey_id=inquiry.journey_id, reply_id=sent.reply_id, case_id=case_id, task=inquiry.task,
-            contact_id=sent.contact_id, template="billing_inquiry_answer", values={"answer": answer}, language=language,
-        )
-    )  # fmt: skip
+    words = answer if isinstance(answer, Words) else Words(template=ANSWER_TEMPLATE, values={"answer": answer})
+    if words.sent:
+        tx.publish(
+            BillingReplyRequested(
+                journey_id=inquiry.journey_id, reply_id=sent.reply_id, case_id=case_id, task=inquiry.task,
+                contact_id=sent.contact_id, language=language, **words.said,
+            )
+        )  # fmt: skip
     return inquiry
 
 

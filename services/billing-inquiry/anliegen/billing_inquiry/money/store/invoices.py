@@ -113,19 +113,19 @@ async def get_invoice(tx: Transaction, *, invoice_number: str) -> Invoice:
 
 async def list_invoices(
     tx: Transaction, *, journey_ids: Sequence[UUID] | None, customer_number: str | None, backwards: bool,
-    after: tuple[date, str] | None, limit: int,
+    after: tuple[str, UUID] | None, limit: int,
 ) -> list[Invoice]:  # fmt: skip
     """At most `limit` invoices without their lines, the latest first, or against that order where `backwards`."""
-    day, number = after or (None, None)
+    day, place = (date.fromisoformat(after[0]), after[1]) if after else (None, None)
     beyond, order = (">", "ASC") if backwards else ("<", "DESC")
     rows = await tx.fetch(
         f"""
         SELECT {INVOICE} FROM invoices
         WHERE ($1::uuid[] IS NULL OR journey_id = ANY ($1)) AND ($2::text IS NULL OR customer_number = $2)
-          AND ($3::date IS NULL OR (issued_on, invoice_number) {beyond} ($3, $4::text))
-        ORDER BY issued_on {order}, invoice_number {order} LIMIT $5
+          AND ($3::date IS NULL OR (issued_on, md5(invoice_number)::uuid) {beyond} ($3, $4::uuid))
+        ORDER BY issued_on {order}, md5(invoice_number)::uuid {order} LIMIT $5
         """,
-        journey_ids, customer_number, day, number, limit,
+        journey_ids, customer_number, day, place, limit,
     )  # fmt: skip
     return [_invoice(row, ()) for row in rows]
 
