@@ -45,6 +45,10 @@ class Health:
             self.last_progress = self.last_poll
         self.lag = lag
 
+    def consumes_anew(self) -> None:
+        """The consumer was built anew: until it has asked Kafka, nobody knows what waits."""
+        self.lag, self.last_progress = 0, time.monotonic()
+
     def why_not_alive(self) -> str | None:
         """The reason to restart this process, or None."""
         if self.lag > 0 and time.monotonic() - self.last_progress > NO_PROGRESS_LIMIT:

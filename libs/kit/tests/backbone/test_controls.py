@@ -8,6 +8,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from simulated.defects import DEFECTS, Defect, Scene
 from simulated.machine import LONG, SEARCH, Machine
 from simulated.stage import Violation
+from simulated.toys import DESK, FRONT
 from simulated.world import World
 
 pytestmark = pytest.mark.timeout(600)  # it waits for nothing, but the machine may be busy
@@ -39,6 +40,18 @@ def test_a_rule_that_is_taken_out_is_missed(world: World, defect: Defect) -> Non
 def test_with_every_rule_in_place_the_same_scenes_end_well(world: World) -> None:
     for defect in DEFECTS:
         perform(world, defect.scene)
+
+
+def test_what_somebody_discarded_is_settled_and_not_missed(world: World) -> None:
+    perform(world, a_letter_is_discarded)
+
+
+def a_letter_is_discarded(machine: Machine) -> Iterator[None]:
+    yield machine.write(several=(0,), each=1, desk="fails for ever", view="fine")
+    yield machine.relay_flows(service=FRONT)
+    yield machine.consume(group=DESK, nth=0, limit=10, only=None)
+    yield machine.set_aside(group=DESK, key=0)
+    yield machine.settle_letter(group=DESK, nth=0, how="discard")
 
 
 @pytest.mark.skipif(not LONG, reason="minutes for each: a scene shows the same at once")

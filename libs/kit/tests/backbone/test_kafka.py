@@ -7,14 +7,18 @@ from dataclasses import replace
 from uuid import uuid4
 
 import pytest
+from aiokafka import AIOKafkaProducer
 from aiokafka.consumer.fetcher import Fetcher
 from prometheus_client import REGISTRY
 
 from anliegen.events import ContactReceived
 from anliegen.events.builders import build
-from anliegen.kit import relay
+from anliegen.events.codec import encode
+from anliegen.kit import kafka, relay
 from anliegen.kit.consumer.loop import Consumer, PositionOutOfRange
 from anliegen.kit.relay import LeadershipLost, Relay
+from anliegen.kit.telemetry import metrics
+from anliegen.kit.testing import announced
 from anliegen.kit.testing.logs import skip_the_past
 from anliegen.kit.worker import run_parts
 
@@ -208,3 +212,31 @@ async def test_a_consumer_at_rest_looks_at_its_partitions_now_and_then(context, 
         await asyncio.sleep(3.0)
     # One after each answer to "anything new?"; by itself the client looks five times a second.
     assert looks <= 4
+
+
+async def test_marks_that_a_transaction_leaves_in_the_log_are_nothing_that_waits(context, ledger, at_the_end) -> None:
+    options = kafka.client_options(context.settings)
+    told = announced(build(ContactReceived, journey_id=uuid4(), text="of a transaction"))
+    topic = "anliegen.intake.words"
+
+    async def passed() -> bool:
+        return lag_of_all(topic) == 0 and await ledger() != []
+
+    async with running(Consumer(context).run()):
+        async with AIOKafkaProducer(**options, transactional_id=f"partner-{uuid4()}") as partner:
+            for commits in (True, False):
+                await partner.begin_transaction()
+                envelope = told.envelope if commits else announced(build(ContactReceived, text="taken back")).envelope
+                await partner.send_and_wait(
+                    topic, encode(told.event), key=envelope.key.encode(), headers=envelope.to_headers(), partition=0
+                )
+                await (partner.commit_transaction() if commits else partner.abort_transaction())
+        await until(passed)
+        context.health.last_progress -= 3600
+        assert context.health.why_not_alive() is None
+    assert await ledger() == ["of a transaction"]
+
+
+def lag_of_all(topic: str) -> float:
+    samples = next(iter(metrics.consumer_lag_records.collect())).samples
+    return sum(one.value for one in samples if one.labels["topic"] == topic and one.labels["service"] == "kit-toy")

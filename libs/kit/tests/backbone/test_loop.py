@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 from aiokafka import TopicPartition
-from aiokafka.errors import CommitFailedError, IllegalStateError, NoOffsetForPartitionError
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaConnectionError, NoOffsetForPartitionError
 from aiokafka.structs import ConsumerRecord
 
 from anliegen.events import ContactReceived
@@ -92,7 +92,7 @@ async def test_the_age_of_what_waits_is_its_own_and_is_forgotten_with_the_partit
     async def take(*_, **__):
         raise ConnectionRefusedError
 
-    consumer._seen[PLACE] = time.time() - 7200  # the last record was taken two hours ago
+    consumer._lag._seen[PLACE] = time.time() - 7200  # the last record was taken two hours ago
     monkeypatch.setattr(loop, "take", take)
     assert not await consumer._take(polled(datetime.now(UTC) - timedelta(seconds=5)), insist=False)
     consumer._measure(progress=True)
@@ -102,7 +102,7 @@ async def test_the_age_of_what_waits_is_its_own_and_is_forgotten_with_the_partit
 
 
 async def test_a_record_that_comes_after_idle_hours_is_not_hours_old(consumer) -> None:
-    consumer._seen[PLACE] = time.time() - 7200
+    consumer._lag._seen[PLACE] = time.time() - 7200
     consumer._next = {PLACE: 1}
     consumer._measure(progress=True)
     consumer._kafka.highwater = lambda _partition: 2
@@ -128,6 +128,38 @@ async def test_a_database_that_is_away_restarts_no_worker(consumer, monkeypatch,
     with pytest.raises(EndOfTest):
         await consumer._loop()
     assert context.health.lag == 1
+    assert context.health.why_not_alive() is None
+
+
+async def test_a_worker_to_whom_nothing_comes_is_restarted_only_where_kafka_is_there(
+    consumer, monkeypatch, context
+) -> None:
+    class Away(Kafka):
+        async def end_offsets(self, _partitions: object) -> None:
+            raise KafkaConnectionError
+
+    class There(Kafka):
+        async def end_offsets(self, _partitions: object) -> None:
+            """It answers."""
+
+        async def position(self, _partition: object) -> int:
+            return 0
+
+    async def nothing_comes() -> dict[TopicPartition, list[ConsumerRecord]]:
+        polls.append(1)
+        if len(polls) == 3:
+            raise EndOfTest
+        context.health.last_progress -= 3600
+        return {}
+
+    monkeypatch.setattr(consumer, "_poll", nothing_comes)
+    for consumer._kafka, is_alive in ((Away(), True), (There(), False)):
+        polls: list[int] = []
+        with pytest.raises(EndOfTest):
+            await consumer._loop()
+        assert (context.health.why_not_alive() is None) is is_alive
+    # Where the consumer fails and is built anew, what waited is as unknown as before it first asked.
+    context.health.consumes_anew()
     assert context.health.why_not_alive() is None
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import NoOffsetForPartitionError
+from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionError
 from aiokafka.structs import ConsumerRecord
 
 from .. import backoff, failpoints, kafka
@@ -16,8 +16,9 @@ from ..service import Context
 from ..telemetry import metrics
 from . import store
 from .batch import Batch, PositionLost, take
+from .lag import Lag
 from .pace import Pace
-from .records import Place, Record, wall_time
+from .records import Place, Record, record_of
 
 log = structlog.get_logger(__name__)
 Polled = dict[TopicPartition, list[ConsumerRecord]]
@@ -26,6 +27,7 @@ BATCH = 500
 REST_MILLISECONDS = 2_000  # so long a question to Kafka waits where there is nothing
 REBALANCE_MILLISECONDS = 60_000
 COMMIT_SECONDS = 1.0
+ANSWER_SECONDS = 5.0
 INSIST_AFTER = 4
 """After so many failures in a row it is looked whether one event alone causes the trouble."""
 
@@ -45,14 +47,14 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         self.context = context
         self.group = context.service.name
         self._next: dict[Place, int] = {}
-        self._seen: dict[Place, float] = {}
         self._idle = asyncio.Event()
         self._idle.set()
         self._settled = asyncio.Event()
         self._draining = False
         self._failure: Exception | None = None
         self._cluster_id = ""
-        self._lag = 0
+        self._lag = Lag(self.group)
+        self._behind_in: list[Place] = []
         self._uncommitted: dict[TopicPartition, int] = {}
         self._committing: asyncio.Task[None] | None = None
         self._pace = Pace(most=BATCH)
@@ -62,6 +64,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         """Consume until cancelled. What is under way is finished first; an unexpected error is raised."""
         settings = self.context.settings
         metrics.consumer_last_poll.labels(self.group)  # its age grows from here, also where it never comes to ask
+        self.context.health.consumes_anew()
         self._cluster_id = await kafka.get_cluster_id(settings)
         self._kafka = AIOKafkaConsumer(
             **kafka.client_options(settings),
@@ -98,7 +101,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
     async def _loop(self) -> None:
         attempt, taken = 0, 0
         while True:
-            if self._lag < BATCH // 5:
+            if self._lag.records < BATCH // 5:
                 await backoff.breathe(taken)
             polled = await self._poll()
             taken = sum(map(len, polled.values()))
@@ -119,7 +122,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
             finally:
                 self._idle.set()
             # Trouble that passes counts as progress, too: starting this process anew would not bring a database back.
-            self._measure(progress=bool(polled))
+            self._measure(progress=bool(polled) or not await self._has_to_come())
             if not done:
                 await asyncio.sleep(backoff.delay(attempt))
             attempt = 0 if done else attempt + 1
@@ -136,6 +139,23 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
             raise self._failure
         return polled
 
+    async def _has_to_come(self) -> bool:
+        """Whether more should have come by now: it waits, and Kafka, which is asked only then, is there."""
+        partitions = [TopicPartition(*place) for place in self._behind_in]
+        if not partitions:
+            return False
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                await self._kafka.end_offsets(partitions)
+                for partition in partitions:
+                    self._lag.passed(Place(*partition), await self._kafka.position(partition))
+        except IllegalStateError:
+            return False  # lost in a rebalance meanwhile
+        except (KafkaError, OSError, TimeoutError) as problem:
+            log.warning("kafka_does_not_answer", group=self.group, error=type(problem).__name__)
+            return False
+        return True
+
     async def _finish(self, polled: Polled, *, insist: bool) -> bool:
         try:
             return await self._take(polled, insist=insist)
@@ -151,8 +171,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
             batch = self._batch_of(polled)
             if batch is None:
                 return True
-            # Until these are taken, their age is how far we are behind.
-            self._seen.update({record.place: record.timestamp.timestamp() for record in reversed(batch.records)})
+            self._lag.polled(batch.records)
             with self._pace.taking(len(batch.records)):
                 await take(self.context, batch, insist=insist)
         except PositionLost:
@@ -167,7 +186,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
             return False
         # Without those that were lost in a rebalance which could not wait for us any longer.
         self._next.update({place: end for place, (_, end) in batch.steps.items() if place in self._next})
-        self._seen.update({record.place: record.timestamp.timestamp() for record in batch.records})
+        self._lag.taken(batch.records)
         self._commit_soon(batch)
         return True
 
@@ -180,7 +199,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
                 continue  # lost in a rebalance since it was fetched
             fresh = [r for r in found if r.offset >= self._next[place]]
             if fresh:
-                records.extend(_record_of(place, record) for record in fresh)
+                records.extend(record_of(place, record) for record in fresh)
                 steps[place] = (self._next[place], fresh[-1].offset + 1)
         return Batch(tuple(records), steps) if steps else None
 
@@ -208,17 +227,9 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
             log.info("kafka_commit_failed", group=self.group, error=type(problem).__name__)
 
     def _measure(self, *, progress: bool) -> None:
-        self._lag, now = 0, time.time()
-        for place, following in self._next.items():
-            labels = (self.group, place.topic, str(place.part))
-            behind = max(0, (self._kafka.highwater(TopicPartition(*place)) or following) - following)
-            self._lag += behind
-            metrics.consumer_lag_records.labels(*labels).set(behind)
-            # The next record is unknown until it is fetched: it came after the last one taken, or after all was done.
-            self._seen[place] = self._seen.get(place, now) if behind else now
-            metrics.consumer_lag_seconds.labels(*labels).set(now - self._seen[place])
-        self.context.health.polled(lag=self._lag, progress=progress)
-        metrics.consumer_last_poll.labels(self.group).set(now)
+        self._behind_in = self._lag.measure(self._next, lambda place: self._kafka.highwater(TopicPartition(*place)))
+        self.context.health.polled(lag=self._lag.records, progress=progress)
+        metrics.consumer_last_poll.labels(self.group).set(time.time())
 
     # Rebalances -------------------------------------------------------------------------------------------------------
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
@@ -231,13 +242,8 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
             await asyncio.wait_for(self._idle.wait(), timeout=0.6 * REBALANCE_MILLISECONDS / 1000)
         failpoints.reach("revoke.drained")
         self._uncommitted.clear()
-        for place in self._next:
-            # Somebody else's from now on: what was measured last must not stand for ever.
-            for gauge in (metrics.consumer_lag_records, metrics.consumer_lag_seconds):
-                with contextlib.suppress(KeyError):
-                    gauge.remove(self.group, place.topic, str(place.part))
+        self._lag.forget(self._next)
         self._next.clear()
-        self._seen.clear()
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """Go on where PostgreSQL says. Raising here would only be logged by the client, so the loop raises it."""
@@ -291,10 +297,3 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
             await asyncio.wait({taking}, timeout=3)
         elif not taking.cancelled():
             taking.exception()  # it is known to whoever stops us anyway that this batch is not done
-
-
-def _record_of(place: Place, record: ConsumerRecord) -> Record:
-    return Record(
-        place=place, offset=record.offset, key=record.key, headers=tuple(record.headers), value=record.value,
-        timestamp=wall_time(record.timestamp),
-    )  # fmt: skip

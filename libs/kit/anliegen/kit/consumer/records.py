@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from aiokafka.structs import ConsumerRecord
+
 from anliegen.events import Envelope, EnvelopeMalformed, codec
 from anliegen.events.envelope import from_headers
 from anliegen.events.topics import is_partner_topic
@@ -82,6 +84,14 @@ def delivery_of(event: object, envelope: Envelope, record: Record) -> AnyDeliver
     )
 
 
-def wall_time(milliseconds: int) -> datetime:
+def record_of(place: Place, record: ConsumerRecord) -> Record:
+    """A record as the client tells it."""
+    return Record(
+        place=place, offset=record.offset, key=record.key, headers=tuple(record.headers), value=record.value,
+        timestamp=_wall_time(record.timestamp),
+    )  # fmt: skip
+
+
+def _wall_time(milliseconds: int) -> datetime:
     """Kafka's time stamp."""
     return datetime.fromtimestamp(max(milliseconds, 0) / 1000, UTC)

@@ -147,7 +147,7 @@ def _check_effects(world: World, group: str, seen: Seen) -> None:
     if twice := [event for event, count in counts.items() if count > 1]:
         raise Violation(ONCE, f"{group}: {twice} took effect more than once")
     done, parked = set(counts), {event for _, _, event in seen.parked}
-    if both := (done & parked) | (done & seen.dead) | (parked & seen.dead):
+    if both := (done & parked) | (done & seen.dead) | (parked & seen.dead) | (done & seen.discarded):
         raise Violation(ONCE, f"{group}: {both} is settled and waits")
     if passed_over := [event for event in seen.refused if not world.fates.of(group, event).startswith("is refused")]:
         raise Violation(NOTHING_LOST, f"{group} enters as refused what nobody refused: {passed_over}")
@@ -211,7 +211,8 @@ def _check_all_is_settled(world: World, group: str, seen: Seen) -> None:
         if world.log.read(place, seen.positions.get(place, 0), 1):
             raise Violation(AT_REST, f"{group} stands before the end of {place}")
     published = {event for event, place in world.log.seen.items() if place.topic in HEARD[group]}
-    settled = {one.event_id for one in seen.effects if one.topic} | seen.dead | seen.refused | world.told.refused[group]
+    settled = {one.event_id for one in seen.effects if one.topic} | seen.dead | seen.discarded
+    settled |= seen.refused | world.told.refused[group]
     waiting = [event for _, _, event in seen.parked]
     if settled | set(waiting) != published:
         raise Violation(NOTHING_LOST, f"{group}: {published ^ (settled | set(waiting))}")
