@@ -1,7 +1,8 @@
 # One image for every service, whichever part of it runs:
 #   docker build --build-arg SERVICE=helpdesk -t anliegen/helpdesk .
 #   docker run anliegen/helpdesk serve|work|migrate
-# Whoever has base images of their own names them: BUILD_IMAGE needs python3 with venv, RUN_IMAGE the same python3.
+# Whoever has base images of their own names them: BUILD_IMAGE needs python3 with venv, RUN_IMAGE the same python3. A
+# package index of one's own is what the build image says in /etc/pip.conf and /etc/uv/uv.toml.
 ARG BUILD_IMAGE=python:3.11-slim-bookworm
 ARG RUN_IMAGE=python:3.11-slim-bookworm
 
