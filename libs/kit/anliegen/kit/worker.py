@@ -60,7 +60,8 @@ async def _work_for(service: Service, contexts: list[Context], topics: TopicChec
         try:
             async with open_context(service, part="work") as context:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(topics.wait_until_known(service, context.settings), KAFKA_SECONDS)
+                    async with asyncio.timeout(KAFKA_SECONDS):
+                        await topics.wait_until_known(service, context.settings)
                 contexts.append(context)
                 try:
                     await run_parts(context, topics)

@@ -239,7 +239,8 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         self._settled.clear()
         failpoints.reach("revoke.begun")
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._idle.wait(), timeout=0.6 * REBALANCE_MILLISECONDS / 1000)
+            async with asyncio.timeout(0.6 * REBALANCE_MILLISECONDS / 1000):
+                await self._idle.wait()
         failpoints.reach("revoke.drained")
         self._uncommitted.clear()
         self._lag.forget(self._next)
