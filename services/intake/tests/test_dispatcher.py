@@ -90,7 +90,7 @@ async def test_a_worker_that_comes_back_goes_on_with_what_it_had_taken_and_with_
     elsewhere = replace(context, settings=context.settings.model_copy(update={"worker_slot": "1"}))
     for who in (context, elsewhere):
         async with begin_in(who) as tx:
-            assert len(await speak.claim_replies(tx, places={Channel.EMAIL: 1}, hold=dispatcher.HOLD)) == 1
+            assert len(await speak.claim_replies(tx, places=ONE_MAIL, hold=dispatcher.HOLD)) == 1
     running = asyncio.create_task(dispatcher.run(context))
     try:
         async with asyncio.timeout(10):
@@ -101,6 +101,25 @@ async def test_a_worker_that_comes_back_goes_on_with_what_it_had_taken_and_with_
         await asyncio.wait({running})
     assert len(mailbox.mails) == 1
     assert await dispatcher.dispatch_due(context) == 0
+
+
+async def test_a_worker_that_dies_again_and_again_gives_nothing_up_in_a_hurry(
+    client: TestClient, context: Context, clock: Any
+) -> None:
+    await bring_mailed(client, 1)
+    taken_at = []
+    for _ in range(600):
+        async with begin_in(context) as tx:
+            taken_at += [clock.now() for _ in await speak.claim_replies(tx, places=ONE_MAIL, hold=dispatcher.HOLD)]
+        async with begin_in(context) as tx:
+            await speak.release_claims(tx)
+        clock.advance(timedelta(seconds=5))
+    passed = [later - taken_at[0] for later in taken_at]
+    assert passed[1] == timedelta(seconds=5), "a single death delays nobody"
+    assert passed[7] > timedelta(minutes=30)
+
+
+ONE_MAIL = {Channel.EMAIL: 1}
 
 
 async def bring_mailed(client: TestClient, count: int) -> None:

@@ -150,7 +150,8 @@ async def release_claims(tx: Transaction, *, taken_over: Sequence[UUID] = ()) ->
     What was taken before the worker was started again may have been handed over already: then it is again,
     recognisable as the same.
     """
-    return await claims.update_claims_ended(tx, by=tx.context.settings.worker_slot, taken_over=taken_over)
+    waits = [wait_after(attempts) for attempts in range(1, resources_of(tx).settings.send_attempts + 1)]
+    return await claims.update_claims_ended(tx, by=tx.context.settings.worker_slot, waits=waits, taken_over=taken_over)
 
 
 async def keep_status(tx: Transaction, *, provider_id: str, status: str, code: str | None) -> None:

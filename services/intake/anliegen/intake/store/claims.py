@@ -81,14 +81,24 @@ async def claim_due(
     return [reply_of(row) for row in rows]
 
 
-async def update_claims_ended(tx: Transaction, *, by: str, taken_over: Sequence[UUID] = ()) -> int:
+async def update_claims_ended(
+    tx: Transaction, *, by: str, waits: Sequence[timedelta], taken_over: Sequence[UUID] = ()
+) -> int:
     """End the claims of a worker that is not at work, but for these; tells how many. Waits for nobody: what is locked
-    is being noted."""
+    is being noted.
+
+    What was taken once is due at once. From then on it is due after `waits[n - 2]` where it was taken `n` times (the
+    last of them for all that follow): a worker that dies again and again, for whatever cause, uses up no attempts in a
+    hurry.
+    """
     return await tx.execute(
         """
-        UPDATE outgoing_messages SET claimed_until = $2
+        UPDATE outgoing_messages
+        SET claimed_until = $2,
+            due = CASE WHEN attempts < 2 THEN due
+                  ELSE greatest(due, $2 + ($4::interval[])[least(attempts - 1, cardinality($4::interval[]))]) END
         WHERE reply_id IN (SELECT reply_id FROM outgoing_messages WHERE state = 'pending' AND claimed_by = $1
             AND claimed_until > $2 AND reply_id <> ALL ($3::uuid[]) FOR UPDATE SKIP LOCKED)
         """,
-        by, tx.wall, list(taken_over),
+        by, tx.wall, list(taken_over), list(waits),
     )  # fmt: skip
