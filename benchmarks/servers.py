@@ -17,7 +17,7 @@ from anliegen.events.topics import manifest
 from anliegen.kit import Service, Settings
 from anliegen.kit.consumer.records import Place
 from anliegen.kit.consumer.store import insert_position
-from anliegen.kit.kafka import get_cluster_id
+from anliegen.kit.kafka import describe
 from anliegen.kit.migrate import migrate_database
 from anliegen.stack.databases import package_name, prepare_databases
 from anliegen.stack.home import Home
@@ -65,13 +65,13 @@ class Servers:
     async def skip_records(self, service: Service) -> None:
         """Let a service that has no positions yet begin behind all that lies in its topics."""
         settings = Settings(database_url="", environment="test", kafka_bootstrap=self.kafka.bootstrap)
-        cluster = await get_cluster_id(settings)
+        # What a broker that has just started tells of a topic's partitions may not be all of them.
+        cluster, partitions_of = await describe(settings, service.handlers.topics)
         client = AIOKafkaConsumer(bootstrap_servers=self.kafka.bootstrap, enable_auto_commit=False)
         await client.start()
         try:
-            await client.topics()
-            for topic in service.handlers.topics:
-                partitions = [TopicPartition(topic, part) for part in client.partitions_for_topic(topic) or ()]
+            for topic, count in partitions_of.items():
+                partitions = [TopicPartition(topic, part) for part in range(count)]
                 async with self.connected(service.name) as connection:
                     for place, end in (await client.end_offsets(partitions)).items():
                         await insert_position(
