@@ -227,3 +227,18 @@ def customer_event() -> Event:
         return {name: value for name, value in given.items() if value is not None}
 
     return make
+
+
+@pytest.fixture
+def record(
+    tell: Tell, customer_event: Event, announce_all: Callable[[], Awaitable[int]]
+) -> Callable[..., Awaitable[None]]:
+    """A partner tells a customer's record, and it is announced."""
+    told = iter(range(10**6))
+
+    async def bring(number: str, *, time: str = "2026-03-02T08:00:00Z", **data: Any) -> None:
+        event = customer_event(f"record {next(told)}", time=time, data={"customer_number": number, **data})
+        assert (await tell(event)).status_code == 202
+        await announce_all()
+
+    return bring

@@ -35,19 +35,6 @@ MAIL = (
 
 
 @pytest.fixture
-def record(tell: Send, customer_event: Event, announce_all: Count) -> Callable[..., Awaitable[None]]:
-    """A partner tells a customer's record, and it is announced."""
-    told = iter(range(10**6))
-
-    async def bring(number: str, *, time: str = "2026-03-02T08:00:00Z", **data: Any) -> None:
-        event = customer_event(f"record {next(told)}", time=time, data={"customer_number": number, **data})
-        assert (await tell(event)).status_code == 202
-        await announce_all()
-
-    return bring
-
-
-@pytest.fixture
 def groups(context: Any) -> Callable[[], Awaitable[set[frozenset[tuple[str, str]]]]]:
     """Who is one person: the addresses of each, where there is more than one."""
 

@@ -84,7 +84,7 @@ def test_a_missing_value_or_key_is_told() -> None:
 def test_the_page_escapes_what_it_shows() -> None:
     page = TEXTS.status_page(
         language="fr", reference="K7QM-4X2T", received_at=datetime(2026, 3, 2, 8, tzinfo=UTC), zone="Europe/Zurich",
-        cases=["resolved", "nonsense"], acknowledgement="<script>x</script>", answers=["<b>"],
+        cases=["resolved", "nonsense"], acknowledgement="<script>x</script>", answers=["<b>"], documents=[],
     )  # fmt: skip
     assert "<script>" not in page
     assert "Résolu" in page

@@ -1,9 +1,18 @@
 """Hand words to their channel: rendered, addressed, with what makes a repetition recognisable."""
 
-from anliegen.events import Channel
-from anliegen.kit import Context
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
 
-from .clients import OutgoingMail, OutgoingText, SendingFailed
+from obstore.exceptions import BaseError as StoreTrouble
+
+from anliegen.events import Channel, ContentReference
+from anliegen.kit import Context
+from anliegen.kit.files import FileNotKept
+
+from .clients import MailFile, OutgoingMail, OutgoingText, SendingFailed
+from .documents import documents_of, named
 from .domain.references import message_id_of, reply_address
 from .domain.replies import Reply, Sent, window_is_open
 from .resources import Resources, resources_of
@@ -16,9 +25,13 @@ async def hand_over(context: Context, reply: Reply) -> Sent:
     """Hand words to their channel. Raises SendingFailed, with a code for the cause."""
     resources = resources_of(context)
     rendered = _render(resources, reply)
+    brings = reply.way.channel is Channel.EMAIL and fits_into_a_mail(resources, reply)
+    if reply.attachments:
+        rendered = replace(rendered, text=f"{rendered.text}\n\n{_about_files(resources, reply, brings=brings)}")
     match reply.way.channel:
         case Channel.EMAIL:
-            return await _mail(context, resources, reply, rendered)
+            files = [await _file(resources, *each) for each in named(reply.attachments)] if brings else []
+            return await _mail(context, resources, reply, rendered, files)
         case Channel.WHATSAPP:
             return await _whatsapp(context, resources, reply, rendered)
         case _:
@@ -39,7 +52,34 @@ def _render(resources: Resources, reply: Reply) -> Rendered:
         raise SendingFailed("template_not_usable", lasting=True) from problem
 
 
-async def _mail(context: Context, resources: Resources, reply: Reply, rendered: Rendered) -> Sent:
+def fits_into_a_mail(resources: Resources, reply: Reply) -> bool:
+    """Whether the files that go with these words are small enough to be brought by a mail."""
+    return sum(reference.size for reference in reply.attachments) <= resources.settings.largest_mail
+
+
+def _about_files(resources: Resources, reply: Reply, *, brings: bool) -> str:
+    if brings:
+        return resources.texts.enclosed([name for name, _ in named(reply.attachments)], language=reply.language)
+    return resources.texts.linked(documents_of(resources.settings, reply), language=reply.language)
+
+
+async def _file(resources: Resources, name: str, reference: ContentReference) -> MailFile:
+    """The file, as its reference says it is: words are never sent without what they bring, nor with anything else."""
+    try:
+        content = await resources.files.get(reference.sha256)
+    except FileNotKept as problem:
+        raise SendingFailed("file_missing", lasting=False) from problem
+    except (StoreTrouble, OSError) as problem:
+        raise SendingFailed("files_unreachable", lasting=False) from problem
+    digest = await asyncio.to_thread(hashlib.sha256, content)
+    if digest.hexdigest() != reference.sha256:
+        raise SendingFailed("file_damaged", lasting=False)
+    return MailFile(name, reference.media_type, content)
+
+
+async def _mail(
+    context: Context, resources: Resources, reply: Reply, rendered: Rendered, files: Sequence[MailFile]
+) -> Sent:
     settings = resources.settings
     account = settings.account("email", reply.way.account)
     assert reply.way.recipient is not None
@@ -60,6 +100,7 @@ async def _mail(context: Context, resources: Resources, reply: Reply, rendered: 
             in_reply_to=_as_id(reply.in_reply_to),
             references=tuple(dict.fromkeys(each for one in references if (each := _as_id(one)))),
             automatic=reply.automatic,
+            files=tuple(files),
         )
     )
     return Sent(reply, provider_id=message_id, message_id=message_id)

@@ -64,6 +64,8 @@ class IntakeSettings(Settings):
     most_attachments: int = Field(default=50, ge=0)
     largest_attachment: int = Field(default=20_000_000, ge=0)
     """Bytes."""
+    largest_mail: int = Field(default=20_000_000, ge=0)
+    """Bytes of the files that a mail brings; with more, its text says where they are."""
     send_attempts: int = Field(default=8, ge=1)
     """After so many failures a reply is given up, and a person is told."""
 

@@ -33,6 +33,14 @@ class Rendered:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A file that goes with words, and the signed address where whoever got the words finds it."""
+
+    name: str
+    url: str
+
+
 class Texts:
     """Every template, compiled at first use."""
 
@@ -79,6 +87,7 @@ class Texts:
         cases: Sequence[str],
         acknowledgement: str | None,
         answers: Sequence[str],
+        documents: Sequence[Document],
     ) -> str:
         """The status page as HTML."""
         words = self._words[language]
@@ -90,7 +99,17 @@ class Texts:
             cases=[case if case in words else "unknown" for case in cases],
             acknowledgement=acknowledgement,
             answers=answers,
+            documents=documents,
         )
+
+    def enclosed(self, names: Sequence[str], *, language: str) -> str:
+        """The lines that name what a mail brings."""
+        return "\n".join([f"{self._words[language]['enclosed']}:", *(f"- {name}" for name in names)])
+
+    def linked(self, documents: Sequence[Document], *, language: str) -> str:
+        """The lines that say where files are."""
+        lines = [f"- {document.name}\n  {document.url}" for document in documents]
+        return "\n".join([f"{self._words[language]['documents']}:", *lines])
 
     def moment(self, moment: datetime, *, language: str, zone: str) -> str:
         """A time as people read it: `Montag, 2. März 2026, 09:14 Uhr`."""

@@ -7,6 +7,7 @@ does not start. Paths are templates, as in the OpenAPI document.
 PUBLIC_ROUTES: dict[str, str] = {
     "POST /intake/v1/contacts": "600/minute",
     "GET /intake/v1/contacts/{contact_id}/status": "120/minute",
+    "GET /intake/v1/documents/{reply_id}/{sha256}": "120/minute",
     "GET /intake/v1/contact-options": "120/minute",
     # Providers call from few addresses, and what they bring must not be turned away: their signature protects the door.
     "POST /intake/v1/channels/email/{account}": "60000/minute",

@@ -48,6 +48,7 @@ async def learn_customer(tx: Transaction, event: CustomerRecordChanged) -> None:
     is_latest = await customers.upsert_record(
         tx, customer_number=number.value, occurred_at=event.occurred_at, source=event.origin.source,
         event_id=event.origin.event_id,
+        email=next((address.value for address in addresses if address.kind is HandleKind.EMAIL), None),
     )  # fmt: skip
     name = clean_line(event.name, longest=LONGEST_NAME) if is_latest else None
     if is_latest:

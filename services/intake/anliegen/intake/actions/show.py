@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from urllib.parse import quote
 from uuid import UUID
 
 from anliegen.events import Channel, ContentReference
@@ -10,13 +9,14 @@ from anliegen.kit import Principal, Transaction
 from anliegen.kit.files import FileNotKept
 from anliegen.kit.principal import ADMINISTRATOR, AGENT, SERVICE, SUPERVISOR
 
+from ..documents import documents_of, named
 from ..domain.contacts import CaseState, Contact, ContactNotFound
-from ..domain.references import opens_status
+from ..domain.references import opens_document, opens_status
 from ..domain.replies import ACKNOWLEDGEMENT, Reply, ReplyState, language_for
 from ..resources import resources_of
 from ..store import contacts as store
 from ..store import media, outgoing
-from ..texts import TextMissing
+from ..texts import Document, TextMissing
 
 _STAFF = frozenset({AGENT, SUPERVISOR, ADMINISTRATOR, SERVICE})
 
@@ -30,6 +30,7 @@ class Status:
     zone: str
     acknowledgement: str | None
     answers: Sequence[str]
+    documents: Sequence[Document]
     cases: Sequence[CaseState]
 
 
@@ -55,11 +56,6 @@ async def show_attachment(
     raise FileNotKept
 
 
-def file_name_for_header(name: str) -> str:
-    """A file's name as `filename*` takes it (RFC 6266)."""
-    return quote(name, safe="")
-
-
 async def show_status(tx: Transaction, *, contact_id: UUID, token: str) -> Status:
     """How a matter stands, for whoever has the signed token. Raises ContactNotFound."""
     resources = resources_of(tx)
@@ -80,8 +76,26 @@ async def show_status(tx: Transaction, *, contact_id: UUID, token: str) -> Statu
         zone=zone,
         acknowledgement=next((text for is_acknowledgement, text in texts if is_acknowledgement and text), None),
         answers=[text for is_acknowledgement, text in texts if not is_acknowledgement and text],
+        documents=[
+            document
+            for reply in shown
+            if reply.way.recipient is None
+            for document in documents_of(resources.settings, reply)
+        ],
         cases=await store.list_cases(tx, contact_id=contact_id),
     )
+
+
+async def show_document(tx: Transaction, *, reply_id: UUID, sha256: str, token: str) -> tuple[str, bytes]:
+    """A file that went with words, by its name, for whoever got the words. Raises FileNotKept."""
+    resources = resources_of(tx)
+    if not opens_document(resources.settings.identity_key, reply_id, sha256, token):
+        raise FileNotKept
+    reply = await outgoing.find_reply(tx, reply_id=reply_id)
+    for name, reference in named(reply.attachments if reply else ()):
+        if reference.sha256 == sha256:
+            return name, await resources.files.get(sha256)
+    raise FileNotKept
 
 
 def _on_page(reply: Reply) -> bool:

@@ -19,10 +19,10 @@ from ..domain.replies import (
     Way,
     language_for,
     wait_after,
-    way_to,
+    way_for,
 )
 from ..resources import resources_of
-from ..store import claims, outgoing
+from ..store import claims, customers, outgoing
 from ..store import contacts as contact_store
 from .fail import announce_failure, cause_of, fail_reply
 
@@ -36,7 +36,7 @@ async def queue_reply(tx: Transaction, event: ReplyRequested) -> None:
     """Queue the words that a task asks for. Its journey is locked; asked twice, it is sent once."""
     resources = resources_of(tx)
     contact = await contact_store.find_contact(tx, contact_id=event.contact_id)
-    way = _way(contact, mail_account=resources.settings.mail_from) if contact else None
+    way = await _way(tx, contact, has_files=bool(event.attachments)) if contact else None
     code = "contact_unknown" if contact is None else "no_channel" if way is None else None
     if code is None and event.template not in resources.texts.keys:
         code = "template_unknown"
@@ -49,6 +49,7 @@ async def queue_reply(tx: Transaction, event: ReplyRequested) -> None:
         template=event.template,
         language=language_for(event.language, contact.language if contact else None),
         values={**event.values, **({"reference": contact.reference} if contact else {})},
+        attachments=event.attachments,
         case_id=event.case_id,
         task=event.task,
         state=ReplyState.FAILED if code else ReplyState.SENT if on_page else ReplyState.PENDING,
@@ -56,7 +57,7 @@ async def queue_reply(tx: Transaction, event: ReplyRequested) -> None:
         sent_at=tx.now if on_page else None,
         cause=_cause_of(tx.cause) if tx.cause else None,
     )
-    if contact is not None and contact.subject_line and contact.channel is Channel.EMAIL:
+    if contact is not None and contact.subject_line and _goes_back(contact, reply.way):
         reply.values["subject_line"] = contact.subject_line[:200]
     if not await outgoing.insert_reply(tx, reply, due=tx.wall):
         return
@@ -72,8 +73,19 @@ def _cause_of(event: Envelope) -> Cause:
     return Cause(event.id, event.time, event.correlationid or str(event.id), traces.inject(event)[0])
 
 
-def _way(contact: Contact, *, mail_account: str) -> Way | None:
-    return way_to(channel=contact.channel, account=contact.account, sender=contact.sender, mail_account=mail_account)
+async def _way(tx: Transaction, contact: Contact, *, has_files: bool) -> Way | None:
+    number = contact.customer_number
+    return way_for(
+        contact,
+        mail_account=resources_of(tx).settings.mail_from,
+        address_on_file=await customers.find_address(tx, customer_number=number) if number else None,
+        has_files=has_files,
+    )
+
+
+def _goes_back(contact: Contact, way: Way) -> bool:
+    # Only a mail's own subject comes back: nobody sends words of theirs to a stranger through us.
+    return contact.channel is Channel.EMAIL and contact.sender is not None and contact.sender.value == way.recipient
 
 
 async def confirm_sent(tx: Transaction, *sent: Sent) -> None:

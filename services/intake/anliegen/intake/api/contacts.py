@@ -17,6 +17,7 @@ from ..actions.excerpt import shorten
 from ..domain.contacts import Contact, Message
 from ..domain.identity import Evidence, handle_of, normalise_customer_number
 from ..resources import resources_of
+from .saved import saved
 
 router = APIRouter(prefix="/intake/v1", tags=["intake"])
 
@@ -233,12 +234,4 @@ def contact_view(contact: Contact) -> ContactView:
 async def get_attachment(contact_id: UUID, sha256: str, tx: Tx, principal: Caller) -> Response:
     """A file that came with a contact. It is offered for saving, never for showing within our pages."""
     reference, content = await show.show_attachment(tx, contact_id=contact_id, sha256=sha256, principal=principal)
-    return Response(
-        content,
-        media_type="application/octet-stream",
-        headers={
-            "Content-Disposition": f"attachment; filename*=UTF-8''{show.file_name_for_header(reference.name)}",
-            "X-Content-Type-Options": "nosniff",
-            "Content-Security-Policy": "sandbox",
-        },
-    )
+    return saved(reference.name, content)

@@ -12,11 +12,19 @@ from anliegen.kit.http import APIRouter, Tx, public
 
 from ..actions import show
 from ..resources import resources_of
+from .saved import saved
 
 router = APIRouter(prefix="/intake/v1", tags=["intake"])
 
 HEADERS = {"Cache-Control": "private, no-store", "Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex"}
 PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"
+
+
+class StatusDocument(BaseModel):
+    """A file that goes with an answer."""
+
+    name: str
+    url: str = Field(description="Its signed address: whoever has it may open it.")
 
 
 class ContactStatus(BaseModel):
@@ -29,6 +37,7 @@ class ContactStatus(BaseModel):
     acknowledgement: str | None = Field(description="What we told the sender at once.")
     cases: list[CaseStatus] = Field(description="The state of each case it raised; unknown values are possible.")
     answers: list[str] = Field(description="Our answers, only where the form left no address to send them to.")
+    documents: list[StatusDocument] = Field(description="The files that go with these answers.")
 
 
 @router.get(
@@ -57,6 +66,7 @@ async def get_contact_status(
             cases=[case.status.value for case in status.cases],
             acknowledgement=status.acknowledgement,
             answers=status.answers,
+            documents=status.documents,
         )
         return HTMLResponse(
             page, headers={**HEADERS, "Content-Security-Policy": PAGE_POLICY, "Content-Language": status.language}
@@ -70,7 +80,23 @@ async def get_contact_status(
         acknowledgement=status.acknowledgement,
         cases=[case.status for case in status.cases],
         answers=list(status.answers),
+        documents=[StatusDocument(name=each.name, url=each.url) for each in status.documents],
     )
+
+
+@router.get(
+    "/documents/{reply_id}/{sha256}",
+    name="get_document",
+    response_class=Response,
+    responses={200: {"content": {"application/octet-stream": {}}, "description": "The file, to be saved."}},
+    dependencies=[public("signed token")],
+)
+async def get_document(
+    reply_id: UUID, sha256: str, tx: Tx, token: Annotated[str, Query(max_length=100)] = ""
+) -> Response:
+    """A file that went with words to a customer, by the signed address that the words told."""
+    name, content = await show.show_document(tx, reply_id=reply_id, sha256=sha256, token=token)
+    return saved(name, content, headers=HEADERS)
 
 
 def wants_html(accept: str) -> bool:

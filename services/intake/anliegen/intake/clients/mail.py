@@ -1,6 +1,7 @@
 """Mail out: SMTP."""
 
 import asyncio
+import base64
 import contextlib
 import re
 import time
@@ -9,7 +10,8 @@ from datetime import datetime
 from email.charset import QP, Charset
 from email.header import Header
 from email.message import Message
-from email.policy import compat32
+from email.mime.multipart import MIMEMultipart
+from email.policy import Policy, compat32
 from email.utils import format_datetime, formataddr
 from typing import Protocol
 
@@ -27,8 +29,18 @@ _ADDRESS = re.compile(rf"(?!.*=\?){_WORD}(\.{_WORD})*@[A-Za-z0-9_-]+(\.[A-Za-z0-
 """RFC 5321 without quoted names and addresses in brackets, and without what looks like an encoded word (RFC 2047): mail
 servers were seen to decode it into another address, and the standard library's parser ends there in errors of any kind.
 Anybody may put such an address into a form."""
+_MEDIA_TYPE = re.compile(r"[a-z0-9.+-]+/[a-z0-9.+-]+", re.I)
 _QUOTED_PRINTABLE = Charset("utf-8")
 _QUOTED_PRINTABLE.body_encoding = QP
+
+
+@dataclass(frozen=True, slots=True)
+class MailFile:
+    """A file that a mail brings."""
+
+    name: str
+    media_type: str
+    content: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +58,7 @@ class OutgoingMail:
     in_reply_to: str | None = None
     references: tuple[str, ...] = ()
     automatic: bool = False
+    files: tuple[MailFile, ...] = ()
 
     def as_bytes(self) -> bytes:
         """The mail as RFC 5322 has it. An automatic one says so (RFC 3834), so that no machine answers it.
@@ -68,15 +81,38 @@ class OutgoingMail:
             "Auto-Submitted": "auto-replied" if self.automatic else None,
             "X-Auto-Response-Suppress": "All" if self.automatic else None,
         }
-        message = Message(compat32.clone(linesep="\r\n"))
+        policy = compat32.clone(linesep="\r\n")
+        message = (
+            MIMEMultipart(boundary=f"={self.message_id.strip('<>')}", policy=policy) if self.files else Message(policy)
+        )
         for name, value in headers.items():
             if value:
                 # What `splitlines` takes for the end of a line, the library does, too: more than RFC 5322 knows.
                 if str(value).splitlines() != [str(value)]:
                     raise ValueError(f"a line break in {name}")
                 message[name] = value  # type: ignore[assignment]  # a Header is what this class expects, too
-        message.set_payload(self.text, _QUOTED_PRINTABLE)
+        if not self.files:
+            message.set_payload(self.text, _QUOTED_PRINTABLE)
+            return message.as_bytes()
+        words = Message(policy)
+        words.set_payload(self.text, _QUOTED_PRINTABLE)
+        message.attach(words)
+        for file in self.files:
+            message.attach(_part(file, policy))
         return message.as_bytes()
+
+
+def _part(file: MailFile, policy: Policy) -> Message:
+    part = Message(policy)
+    part["Content-Type"] = file.media_type if _MEDIA_TYPE.fullmatch(file.media_type) else "application/octet-stream"
+    if file.name.splitlines() != [file.name]:
+        raise ValueError("a line break in a file's name")
+    # RFC 2231 where the name needs it.
+    name = file.name if file.name.isascii() else ("utf-8", "", file.name)
+    part.add_header("Content-Disposition", "attachment", filename=name)
+    part["Content-Transfer-Encoding"] = "base64"
+    part.set_payload(base64.encodebytes(file.content).decode("ascii"))
+    return part
 
 
 class MailSender(Protocol):

@@ -72,6 +72,16 @@ def opens_status(secret: bytes, contact_id: UUID, token: str) -> bool:
     return hmac.compare_digest(status_token(secret, contact_id).encode(), token.encode("utf-8", "replace"))
 
 
+def document_token(secret: bytes, reply_id: UUID, sha256: str) -> str:
+    """What opens a file that went with these words: whoever got the words has it, and nobody else."""
+    return base64.urlsafe_b64encode(_mac(secret, f"document {sha256}", reply_id, 18)).decode()
+
+
+def opens_document(secret: bytes, reply_id: UUID, sha256: str, token: str) -> bool:
+    """Whether this token opens this file of these words."""
+    return hmac.compare_digest(document_token(secret, reply_id, sha256).encode(), token.encode("utf-8", "replace"))
+
+
 def reply_address(secret: bytes, reply_id: UUID, *, domain: str) -> str:
     """The address to which the answer to this reply goes: `case+<token>@…`, in letters that survive lower case."""
     token = base64.b32encode(reply_id.bytes + _mac(secret, "reply", reply_id, _MAC_BYTES)).decode().rstrip("=").lower()

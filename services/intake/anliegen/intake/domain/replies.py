@@ -5,8 +5,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from anliegen.events import Channel, Handle, HandleKind, Task
+from anliegen.events import Assurance, Channel, ContentReference, Handle, HandleKind, Task
 from anliegen.kit import ids
+
+from .contacts import Contact
 
 ACKNOWLEDGEMENT = "acknowledgement"
 OUTGOING = (Channel.EMAIL, Channel.WHATSAPP)
@@ -63,6 +65,7 @@ class Reply:
     template: str
     language: str
     values: dict[str, str] = field(default_factory=dict)
+    attachments: tuple[ContentReference, ...] = ()
     case_id: UUID | None = None
     task: Task | None = None
     automatic: bool = False
@@ -106,6 +109,21 @@ def way_to(*, channel: Channel, account: str, sender: Handle | None, mail_accoun
     if channel in {Channel.WEB_FORM, Channel.APP}:
         return Way(channel, account, None)
     return None
+
+
+def way_for(contact: Contact, *, mail_account: str, address_on_file: str | None, has_files: bool) -> Way | None:
+    """How words of a task reach a customer; None: not at all, so that a person has to.
+
+    Files are about the customer whose number was named, and a number that is only claimed reveals nothing to whoever
+    claimed it: they go to the address in that customer's own record, or to the sender's where no record is known, and
+    never onto a page. The address in the record also serves whom no other way reaches, as after a call.
+    """
+    own = way_to(channel=contact.channel, account=contact.account, sender=contact.sender, mail_account=mail_account)
+    on_file = Way(Channel.EMAIL, mail_account, address_on_file) if address_on_file else None
+    is_claimed = contact.customer_number is not None and contact.assurance is not Assurance.VERIFIED
+    if has_files and is_claimed:
+        return on_file or (own if own is not None and own.recipient is not None else None)
+    return own or on_file
 
 
 def language_for(*wanted: str | None) -> str:

@@ -85,17 +85,32 @@ async def list_other_customers(tx: Transaction, *, journeys: Collection[UUID], c
 
 
 async def upsert_record(
-    tx: Transaction, *, customer_number: str, occurred_at: datetime, source: str, event_id: str
+    tx: Transaction, *, customer_number: str, occurred_at: datetime, source: str, event_id: str, email: str | None
 ) -> bool:
     """Note that there is this record of the customer; tells whether it is the latest that we know."""
     touched = await tx.execute(
         """
-        INSERT INTO customer_records AS known (customer_number, occurred_at, source, event_id) VALUES ($1, $2, $3, $4)
+        INSERT INTO customer_records AS known (customer_number, occurred_at, source, event_id, email)
+        VALUES ($1, $2, $3, $4, $5)
         ON CONFLICT (customer_number) DO UPDATE
-        SET occurred_at = excluded.occurred_at, source = excluded.source, event_id = excluded.event_id
+        SET occurred_at = excluded.occurred_at, source = excluded.source, event_id = excluded.event_id,
+            email = excluded.email
         WHERE (known.occurred_at, known.source, known.event_id)
             <= (excluded.occurred_at, excluded.source, excluded.event_id)
         """,
-        customer_number, occurred_at, source, event_id,
+        customer_number, occurred_at, source, event_id, email,
     )  # fmt: skip
     return touched == 1
+
+
+async def find_address(tx: Transaction, *, customer_number: str) -> str | None:
+    """The mail address in the latest record of this customer, where it stood in no other customer's records."""
+    found: str | None = await tx.fetchval(
+        """
+        SELECT email FROM customer_records AS mine WHERE customer_number = $1 AND NOT EXISTS (
+            SELECT 1 FROM customer_addresses AS a
+            WHERE a.kind = $2 AND a.value = mine.email AND a.customer_number <> mine.customer_number)
+        """,
+        customer_number, HandleKind.EMAIL.value,
+    )  # fmt: skip
+    return found

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import asyncpg
 
-from anliegen.events import Channel, Handle, HandleKind, Task
+from anliegen.events import Channel, ContentReference, Handle, HandleKind, Task
 from anliegen.kit import Transaction
 
 from ..domain.contacts import Earlier
@@ -14,7 +14,7 @@ from ..domain.replies import Cause, Reply, ReplyState, Sent, Way
 
 REPLY_COLUMNS = """
     o.reply_id, o.contact_id, o.journey_id, o.case_id, o.task, o.channel, o.account, o.recipient, o.template,
-    o."values",
+    o."values", o.attachments,
     o.language, o.automatic, o.state, o.code, o.attempts, o.created_at, o.sent_at, o.provider_id,
     o.message_id, o.cause_id, o.cause_at, o.correlation, o.traceparent"""
 
@@ -22,8 +22,8 @@ REPLY_COLUMNS = """
 _INSERT = """
     INSERT INTO outgoing_messages (reply_id, contact_id, journey_id, case_id, task, channel, account, recipient,
         template, "values", language, automatic, state, code, due, created_at, sent_at, message_id,
-        cause_id, cause_at, correlation, traceparent)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)
+        cause_id, cause_at, correlation, traceparent, attachments)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)
 """
 
 
@@ -61,6 +61,7 @@ def _values(tx: Transaction, reply: Reply, due: datetime) -> tuple[object, ...]:
         reply.cause.at if reply.cause else None,
         reply.cause.correlation if reply.cause else None,
         reply.cause.traceparent if reply.cause else None,
+        [reference.model_dump(mode="json") for reference in reply.attachments],
     )
 
 
@@ -242,6 +243,7 @@ def reply_of(row: asyncpg.Record) -> Reply:
         template=row["template"],
         language=row["language"],
         values=row["values"],
+        attachments=tuple(ContentReference(**reference) for reference in row["attachments"]),
         case_id=row["case_id"],
         task=Task(row["task"]) if row["task"] else None,
         automatic=row["automatic"],
