@@ -202,8 +202,11 @@ def reconsidered(
         if moment is not None and moment < now:
             # What was planned stays so, and is due. What becomes possible only now, since the amount was too small
             # before, waits for the next time of sending: nobody is reminded on a Sunday.
+            # Nor does anything go out on a closed day because nobody was at work on the day that was planned.
             planned = before.next_step_at if before is not None and before.level == level else None
-            moment = planned or rules.sending_moment(day, not_before=now)
+            if planned is None or (planned < now and rules.closed_on(day) is not None):
+                planned = rules.sending_moment(day, not_before=now)
+            moment = planned
     dunning = replace(dunning, next_step_at=moment)
     return dunning if before is None or dunning == before else replace(dunning, version=before.version + 1)
 

@@ -1,6 +1,8 @@
 """What complaints and time bring to dunning. The service's tables take these in (`enter`, `enter_timers`)."""
 
-from anliegen.events import CaseStatus, ComplaintEvent
+from collections.abc import Awaitable, Callable
+
+from anliegen.events import CaseEvent, CaseStatus, ComplaintEvent
 from anliegen.kit import Handlers, Timer, Timers, Transaction
 
 from ..agreements.watch import LOOK
@@ -8,11 +10,14 @@ from . import actions
 from .domain import HoldReason
 
 SETTLED = frozenset({CaseStatus.RESOLVED, CaseStatus.CLOSED, CaseStatus.WITHDRAWN, CaseStatus.TRANSFERRED})
+HOLDING: dict[type[CaseEvent], HoldReason] = {ComplaintEvent: HoldReason.COMPLAINT}
+"""Whose cases hold the invoice that they are about: events that carry `invoice_number`. Each more is one entry here."""
 
 
 def enter(handlers: Handlers) -> None:
     """Enter what dunning hears into the service's table."""
-    handlers.on(ComplaintEvent)(hold_for_complaint)
+    for cases, reason in HOLDING.items():
+        handlers.on(cases)(_holding_for(reason))
 
 
 def enter_timers(timers: Timers) -> None:
@@ -23,18 +28,24 @@ def enter_timers(timers: Timers) -> None:
     timers.on(LOOK)(look_at_agreement)
 
 
-async def hold_for_complaint(event: ComplaintEvent, tx: Transaction) -> None:
-    """A complaint about an invoice holds its dunning until it is settled, in whatever order that is heard."""
-    await actions.follow_case(
-        tx,
-        case_id=event.case_id,
-        journey_id=event.journey_id,
-        reason=HoldReason.COMPLAINT,
-        unsettled=event.status not in SETTLED,
-        invoice_number=event.invoice_number,
-        # It counts up within what complaints says of this journey, so it tells which of two was said later.
-        sequence=tx.cause.sequence if tx.cause else 0,
+def _holding_for(reason: HoldReason) -> Callable[[CaseEvent, Transaction], Awaitable[None]]:
+    async def hold(event: CaseEvent, tx: Transaction) -> None:
+        await actions.follow_case(
+            tx,
+            case_id=event.case_id,
+            journey_id=event.journey_id,
+            reason=reason,
+            unsettled=event.status not in SETTLED,
+            invoice_number=getattr(event, "invoice_number", None),
+            # It counts up within what that service says of this journey, so it tells which of two was said later.
+            sequence=tx.cause.sequence if tx.cause else 0,
+        )
+
+    hold.__name__ = f"hold_for_{reason}"
+    hold.__doc__ = (
+        f"A {reason} about an invoice holds its dunning until it is settled, in whatever order that is heard."
     )
+    return hold
 
 
 async def take_next_step(timer: Timer, tx: Transaction) -> None:
