@@ -7,7 +7,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from anliegen.billing_inquiry.dunning.handlers import HOLDING
 from anliegen.events import (
+    CaseEvent,
     CaseStatus,
     ComplaintClosed,
     ComplaintInvoiceNamed,
@@ -22,6 +24,7 @@ from anliegen.events import (
     PaymentReceived,
     PaymentReturned,
     Task,
+    registry,
 )
 from anliegen.events.builders import build
 from anliegen.kit.testing import announced, interleavings
@@ -122,3 +125,13 @@ async def test_complaint_holds_until_it_is_closed(
     assert (held.reason, held.case_id, released.invoice_number) == ("complaint", case, "R-1")
     await pass_days(14)
     assert len(await published(DunningStepReached)) == 1
+
+
+def test_cases_of_every_other_service_about_an_invoice_hold_it() -> None:
+    about_invoices = [
+        cls
+        for cls in registry.classes_of(CaseEvent)
+        if "invoice_number" in cls.model_fields and registry.service_of(cls.event_type) != "billing-inquiry"
+    ]
+    assert about_invoices
+    assert [cls for cls in about_invoices if not issubclass(cls, tuple(HOLDING))] == [], "one entry in HOLDING each"
