@@ -9,6 +9,7 @@ SUPERVISOR = "supervisor"
 PARTNER = "partner"
 ADMINISTRATOR = "administrator"
 SERVICE = "service"
+_TIERS = frozenset({"tier_1", "tier_2", "tier_3"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,11 @@ class Principal:
     journey_id: UUID | None = None
     customer_number: str | None = None
     email: str | None = None
+
+    @property
+    def tier(self) -> int:
+        """Which agents this one is of: 1 is everybody, 3 the top staff; by the roles `tier_2` and `tier_3`."""
+        return max((int(role[-1]) for role in self.roles if role in _TIERS), default=1)
 
     def may(self, scope: str) -> bool:
         """Whether the scope was granted, by its name or by its family: `admin:*` grants `admin:anything`."""

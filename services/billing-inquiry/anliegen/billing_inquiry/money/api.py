@@ -151,7 +151,7 @@ async def correct_invoice(
     """Put a wrong invoice right in one go: reversed, issued anew with its document, credited, dunning cleared, told."""
     correction = await correct.correct_invoice(
         tx, prepared.wish, seen=prepared.draft, document=prepared.document, agent=caller.subject, roles=caller.roles,
-        expected=version,
+        tier=caller.tier, expected=version,
     )  # fmt: skip
     response.headers["Location"] = router.url_path_for("get_correction", correction_id=str(correction.correction_id))
     set_etag(response, correction.version)

@@ -65,7 +65,7 @@ async def preview_correction(tx: Transaction, wish: Wish) -> Draft:
 
 async def correct_invoice(
     tx: Transaction, wish: Wish, *, seen: Draft | None, document: ContentReference | None, agent: str,
-    roles: frozenset[str], expected: ExpectedVersion,
+    roles: frozenset[str], tier: int, expected: ExpectedVersion,
 ) -> Correction:  # fmt: skip
     """Reverse the wrong invoice, issue the right one, credit the difference, propose goodwill, tell the customer.
 
@@ -115,7 +115,7 @@ async def correct_invoice(
                 invoice_number=right.invoice_number, kind="credit_next_period", amount=draft.goodwill,
                 product_value=old.money(old.total), severity=wish.severity, failures=wish.failures,
                 reason="wrong_invoice", proposed_by=agent, proposer_roles=tuple(sorted(roles))[:MOST_ROLES],
-                proposed_at=tx.now,
+                proposer_tier=tier, proposed_at=tx.now,
             )
         )  # fmt: skip
     if wish.case_id is not None:

@@ -1,6 +1,5 @@
 """Door 2 of goodwill: what people at the desk and shops do with it."""
 
-import re
 from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
@@ -46,7 +45,6 @@ from .views import (
 )
 
 STAFF = frozenset({AGENT, SUPERVISOR, ADMINISTRATOR})
-TIER = re.compile(r"tier_([123])")
 
 router = APIRouter(prefix="/complaints/v1/goodwill", tags=["goodwill"])
 
@@ -217,10 +215,8 @@ def _staff(caller: Principal) -> None:
 
 
 def _person(caller: Principal) -> Person:
-    """Who decides. An agent's tier is a role of the token: `tier_2`, `tier_3`; without one it is the first."""
     _staff(caller)
-    tiers = [int(found[1]) for role in caller.roles if (found := TIER.fullmatch(role))]
-    return Person(subject=caller.subject, roles=caller.roles & STAFF, tier=max(tiers, default=1))
+    return Person(subject=caller.subject, roles=caller.roles & STAFF, tier=caller.tier)
 
 
 async def _proposal(body: ProposeGoodwill, caller: Principal, tx: Transaction) -> Proposal:
