@@ -15,6 +15,7 @@ LABELS = {
     "kind": "of a failure: `broken_promise`, `rejected_answer` …; of a timer: its name",
     "method": "of HTTP; what is none of the known ones is `_OTHER`",
     "outcome": "`sent`, `failed` (tried again), `rejected` (for good), `not_noted` (sent, and the note is missing)",
+    "pack": "the rule pack's name",
     "part": "`http` or `work` of a process; of a worker's restarts the part's name",
     "partition": "of the topic",
     "result": "`done`, `parked`, `refused` (a rule's outcome), `retried` (done later)",

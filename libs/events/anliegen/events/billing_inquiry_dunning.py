@@ -40,6 +40,8 @@ class DunningStepReached(DunningEvent, type="billing_inquiry.dunning_step_reache
     """The new deadline; none where the claim is handed over."""
     pack: str = Field(max_length=100)
     """The rule pack and version it rests on."""
+    interest_provisional: bool = False
+    """The base rate of this half-year was not known yet and the last one was carried on; a later step reckons anew."""
 
 
 class DunningHeld(DunningEvent, type="billing_inquiry.dunning_held.v1"):

@@ -23,5 +23,5 @@ service = Service(
     ),
     handlers=handlers.handlers,
     timers=handlers.timers,
-    measures=(gauges.measure_inquiries,),
+    measures=(gauges.measure_inquiries, gauges.measure_base_rates),
 )

@@ -260,6 +260,9 @@ class Customer:
         number = self.chance.choice(self.numbers)
         with suppress(DunningNotFound):
             await self.commit(self.journey, work=lambda tx: actions.let_time_pass(tx, invoice_number=number))
+            one = self.invoices.get(number)
+            if one is not None and one.missed and one.law.sends_on(now.astimezone(ZONE).date()):
+                one.take_step(now)
 
     def link(self, *, made: bool) -> Callable[[datetime], Awaitable[None]]:
         """The two journeys are one person's, or turn out not to be."""

@@ -176,6 +176,11 @@ billing_facts_contradicted = Counter(
     "Facts of the billing system that contradict what it told before under the same name, by their kind.",
     ("service", "kind"),
 )
+dunning_base_rate_missing = Gauge(
+    "dunning_base_rate_missing_days",
+    "For how many days a pack of dunning has lacked the base rate of the half-year, and carried the last one on.",
+    ("service", "pack"),
+)
 customer_records_contradicted = Counter(
     "customer_records_contradicted_total",
     "Addresses in partners' records that a person said are another customer's, and that stay so.", ("service",),

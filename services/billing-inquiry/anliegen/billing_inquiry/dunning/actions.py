@@ -87,7 +87,8 @@ async def let_time_pass(tx: Transaction, *, invoice_number: str) -> None:
         dunning, debt=standing.debt, steps=standing.current_steps, rules=rules, now=tx.now, lump_sum_taken=taken
     )
     await store.insert_step(tx, invoice_number=invoice_number, step=step)
-    tx.publish(_step_reached(standing.debt, step))
+    provisional = rules.is_provisional(step.interest, rules.day_of(tx.now))
+    tx.publish(_step_reached(standing.debt, step, provisional=provisional))
     await _conclude(tx, standing.debt)
 
 
@@ -246,7 +247,7 @@ def _announce(tx: Transaction, before: Dunning | None, after: Dunning, holds: It
         tx.publish(DunningReleased(**what, next_step_at=after.next_step_at))
 
 
-def _step_reached(debt: Debt, step: Step) -> DunningStepReached:
+def _step_reached(debt: Debt, step: Step, *, provisional: bool) -> DunningStepReached:
     def money(amount: int) -> Money:
         return Money(amount=amount, currency=debt.currency)
 
@@ -254,5 +255,5 @@ def _step_reached(debt: Debt, step: Step) -> DunningStepReached:
         journey_id=debt.journey_id, invoice_number=debt.invoice_number, step=step.name, level=step.level,
         round=step.round, open_amount=money(step.open_amount), fee=money(step.fee), interest=money(step.interest),
         lump_sum=money(step.lump_sum), asked=money(step.asked), default_since=step.default_since, pay_by=step.pay_by,
-        pack=step.pack,
+        pack=step.pack, interest_provisional=provisional,
     )  # fmt: skip

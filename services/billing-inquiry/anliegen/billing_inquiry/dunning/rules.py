@@ -98,6 +98,10 @@ class InterestRule(PackPart):
         known = [rate for rate in self.base if rate.valid_from <= day] or [self.base[0]]
         return known[-1].rate, not self.half_yearly or day < _next_half_year(self.base[-1].valid_from)
 
+    def missing_since(self, day: date) -> date | None:
+        """From which day on the base rate of this day's half-year is missing; None where it is there."""
+        return None if self.base_on(day)[1] else _next_half_year(self.base[-1].valid_from)
+
     def unpublished_from(self, until: date) -> Iterator[date]:
         """The first day without a published rate, if it comes by `until`."""
         first = _next_half_year(self.base[-1].valid_from)
@@ -176,6 +180,10 @@ class DunningRules(PackPart):
     @cached_property
     def _calendar(self) -> Calendar:
         return Calendar(country=self.sending.country, subdivision=self.sending.subdivision, zone=self.sending.zone)
+
+    def is_provisional(self, interest: int, day: date) -> bool:
+        """Whether interest up to this day rests on a base rate that was carried on, since none is published for it."""
+        return interest > 0 and self.interest.missing_since(day) is not None
 
     def day_of(self, moment: datetime) -> date:
         """The day that it is in the pack's zone."""

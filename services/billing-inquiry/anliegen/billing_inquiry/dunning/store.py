@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
-from itertools import accumulate, groupby
+from datetime import date, datetime, timedelta
+from itertools import accumulate, groupby, pairwise
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +13,7 @@ from anliegen.kit import Transaction
 
 from .domain import Debt, Dunning, Hold, HoldReason, Stage, Step
 from .interest import Balance
+from .trial import PastInvoice
 
 ONE_DAY = timedelta(days=1)
 
@@ -81,6 +82,31 @@ async def find_debts(tx: Transaction, *, invoice_numbers: Sequence[str]) -> list
         )
         for row in terms
     ]  # fmt: skip
+
+
+async def list_past_invoices(tx: Transaction, *, after: str, limit: int) -> list[PastInvoice]:
+    """Invoices by their number, with what changed what is owed on them and the days on which something held them."""
+    numbers = [
+        row["invoice_number"]
+        for row in await tx.fetch(
+            "SELECT invoice_number FROM invoices WHERE invoice_number > $1 ORDER BY invoice_number LIMIT $2",
+            after, limit,
+        )
+    ]  # fmt: skip
+    found = []
+    for debt in await find_debts(tx, invoice_numbers=numbers):
+        holds = await list_holds(tx, invoice_number=debt.invoice_number)
+        steps = [(balance.since - ONE_DAY, balance.amount) for balance in debt.balances] or [(debt.issued_on, 0)]
+        changes = [(day, owed - before) for (_, before), (day, owed) in pairwise(steps)]
+        days = [(hold.placed_at.date(), hold.over_at.date() if hold.over_at else date.max) for hold in holds]
+        found.append(
+            PastInvoice(
+                number=debt.invoice_number, currency=debt.currency, amount=steps[0][1], issued_on=debt.issued_on,
+                due_on=debt.due_on, business=debt.business, told_of_default=debt.told_of_default,
+                changes=tuple(changes), held=tuple((first, end) for first, end in days if first < end),
+            )
+        )  # fmt: skip
+    return found
 
 
 # Where dunning stands -------------------------------------------------------------------------------------------------
