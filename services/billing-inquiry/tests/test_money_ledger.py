@@ -3,13 +3,17 @@
 import os
 from collections import Counter
 from dataclasses import replace
-from datetime import date, timedelta
-from uuid import UUID
+from datetime import UTC, date, datetime, timedelta
+from uuid import UUID, uuid5
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from anliegen.billing_inquiry.money.domain import Books, Charge, Fund, Kind, allocate, book
+from anliegen.billing_inquiry.dunning.domain import Debt, Dunning, Hold, HoldReason, Stage, reconsidered
+from anliegen.billing_inquiry.dunning.rules import rules_for
+from anliegen.billing_inquiry.money.domain import Books, Charge, Entry, Fund, Kind, allocate, book
+from anliegen.billing_inquiry.refunds.domain import RefundTooLarge, check_amount, refundable
 
 JOURNEY = UUID(int=1)
 FIRST = date(2026, 1, 1)
@@ -24,6 +28,8 @@ class History:
         self.charges: dict[str, Charge] = {}
         self.funds: dict[str, Fund] = {}
         self.entries: list = []
+        self.dunnings: dict[str, Dunning] = {}
+        self.holds: dict[str, Hold] = {}
 
     @property
     def books(self) -> Books:
@@ -31,6 +37,50 @@ class History:
 
     def conclude(self, day: date) -> None:
         self.entries += book(self.books, on=day, journey_id=JOURNEY)
+        now = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
+        for number, charge in self.charges.items():
+            debt = Debt(
+                invoice_number=number, journey_id=JOURNEY, currency=charge.currency, issued_on=charge.issued_on,
+                due_on=charge.due_on, business=False, told_of_default=True,
+                open_amount=self.books.open_amounts[number],
+            )  # fmt: skip
+            self.dunnings[number] = reconsidered(
+                self.dunnings.get(number), debt=debt, holds=self.holds_of(number), steps=(),
+                rules=rules_for(charge.currency), now=now,
+            )  # fmt: skip
+
+    def holds_of(self, number: str) -> list[Hold]:
+        return [hold for hold in self.holds.values() if hold.invoice_number == number]
+
+    def refund(self, name: str, currency: str, amount: int, day: date) -> None:
+        """Pay back what may be paid back at the most, or less; more is refused, and opens no invoice."""
+        most, before = refundable(self.books, currency), self.books.open_amounts
+        assert 0 <= most <= max(0, -self.books.account(currency))
+        with pytest.raises(RefundTooLarge):
+            check_amount(most + 1, credit=most)
+        if not most:
+            return
+        self.entries.append(self.account_entry(f"refund {name}", currency, min(most, amount), day))
+        self.conclude(day)
+        assert self.books.open_amounts == before
+        assert self.books.account(currency) <= 0
+
+    def take_back_refund(self, pick: int, day: date) -> None:
+        reversed_ones = {entry.reverses for entry in self.entries}
+        paid_out = [e for e in self.entries if e.kind is Kind.REFUND and e.amount > 0]
+        paid_out = [entry for entry in paid_out if entry.entry_id not in reversed_ones]
+        if paid_out:
+            back = paid_out[pick % len(paid_out)]
+            entry = self.account_entry(f"back {back.entry_id}", back.currency, -back.amount, day)
+            self.entries.append(replace(entry, reverses=back.entry_id))
+            self.conclude(day)
+
+    @staticmethod
+    def account_entry(name: str, currency: str, amount: int, day: date) -> Entry:
+        return Entry(
+            entry_id=uuid5(JOURNEY, name), currency=currency, kind=Kind.REFUND, amount=amount, invoice_number=None,
+            cause=name, effective_on=day,
+        )  # fmt: skip
 
     def check(self) -> None:
         books = self.books
@@ -39,7 +89,10 @@ class History:
             mine = [number for number, charge in self.charges.items() if charge.currency == currency]
             owed = sum(self.charges[n].total for n in mine if self.charges[n].in_force)
             paid = sum(f.amount for f in self.funds.values() if f.currency == currency and f.ended_on is None)
-            assert books.balance(currency) == owed - paid
+            out = sum(e.amount for e in self.entries if e.kind is Kind.REFUND and e.currency == currency)
+            assert books.balance(currency) == owed - paid + out
+            # Nothing comes from nothing: beside an invoice nobody owes more than was paid out to them.
+            assert books.account(currency) <= out
             assert books.balance(currency) == sum(open_amounts[n] for n in mine) + books.account(currency)
             # What is to the customer's credit pays what is open, but for goodwill of a later day.
             later = sum(
@@ -50,6 +103,12 @@ class History:
                 assert -books.account(currency) <= later
         for number, charge in self.charges.items():
             assert 0 <= open_amounts[number] <= max(charge.total, 0) if charge.in_force else open_amounts[number] == 0
+            dunning = self.dunnings[number]
+            assert (dunning.stage is Stage.CLEARED) == (open_amounts[number] <= 0)
+            holding = any(hold.released_at is None for hold in self.holds_of(number))
+            assert dunning.held == holding
+            if holding or dunning.stage is Stage.CLEARED:
+                assert dunning.next_step_at is None
         reversed_ones = Counter(entry.reverses for entry in self.entries if entry.reverses)
         assert all(times == 1 for times in reversed_ones.values())
         by_id = {entry.entry_id: entry for entry in self.entries}
@@ -112,6 +171,26 @@ def happen(history: History, what: str, pick: int, value: int) -> None:
     elif what == "cancel" and numbers:
         number = numbers[pick % len(numbers)]
         history.charges[number] = replace(history.charges[number], cancelled=True)
+    elif what == "hold" and numbers:
+        number, now = numbers[pick % len(numbers)], datetime(2026, 2, 1, tzinfo=UTC)
+        hold = Hold(
+            hold_id=uuid5(JOURNEY, f"{number} {value}"), invoice_number=number, reason=HoldReason.COMPLAINT,
+            case_id=uuid5(JOURNEY, str(value)), placed_at=now, placed_by="complaint",
+        )  # fmt: skip
+        history.holds.setdefault(f"{number} {value}", hold)
+    elif what == "release" and history.holds:
+        name = sorted(history.holds)[pick % len(history.holds)]
+        if history.holds[name].released_at is None:
+            now = datetime(2026, 2, 2, tzinfo=UTC)
+            history.holds[name] = replace(history.holds[name], released_at=now, released_by="complaint")
+    elif what == "refund" and history.entries:
+        history.refund(f"{pick} {value} {len(history.entries)}", history.entries[-1].currency, abs(value) + 1, day)
+    elif what == "take_back":
+        history.take_back_refund(pick, day)
+    elif what == "repeat":
+        known = list(history.entries)
+        history.conclude(day)
+        assert history.entries == known
     elif what == "end" and history.funds:
         name = sorted(history.funds)[pick % len(history.funds)]
         if history.funds[name].ended_on is None:
@@ -119,9 +198,10 @@ def happen(history: History, what: str, pick: int, value: int) -> None:
     history.conclude(day)
 
 
+DEEDS = ["correct", "undo", "cancel", "end", "refund", "take_back", "hold", "release", "repeat"]
 STEPS = st.lists(
-    st.tuples(st.sampled_from(["correct", "undo", "cancel", "end"]), st.integers(0, 50), st.integers(-500, 5000)),
-    max_size=8,
+    st.tuples(st.sampled_from(DEEDS), st.integers(0, 50), st.integers(-500, 5000)),
+    max_size=14,
 )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -16,10 +16,12 @@ from anliegen.billing_inquiry.store import Filters, Sort
 from anliegen.events import Priority
 from anliegen.kit import Transaction
 
+MOMENT = datetime(2026, 3, 2, 9, tzinfo=UTC)
+
 
 async def insert(tx: Transaction, *, at: datetime | None = None, **fields: Any) -> Inquiry:
     contact = Contact(contact_id=uuid4(), journey_id=fields.pop("journey_id", uuid4()), language="fr")
-    await store.insert_contacts(tx, contacts=[contact])
+    await store.insert_contacts(tx, contacts=[contact], understood_at=[MOMENT])
     given = {"intent": "invoice_question", "priority": Priority.NORMAL, "tier": 1, **fields}
     matter = Matter(contact=contact, came_at=at or tx.now, **given)
     inquiry = Inquiry.asked(concern_id=uuid4(), matter=matter, levels=SERVICE_LEVELS)
@@ -62,8 +64,8 @@ async def test_unknown_inquiry_is_not_found(tx: Transaction) -> None:
 
 async def test_contact_is_remembered_as_it_was_first_told(tx: Transaction) -> None:
     contact = Contact(contact_id=uuid4(), journey_id=uuid4(), language="it")
-    await store.insert_contacts(tx, contacts=[contact])
-    await store.insert_contacts(tx, contacts=[replace(contact, language="de")])
+    await store.insert_contacts(tx, contacts=[contact], understood_at=[MOMENT])
+    await store.insert_contacts(tx, contacts=[replace(contact, language="de")], understood_at=[MOMENT])
     assert await store.find_contact(tx, contact_id=contact.contact_id) == contact
     assert await store.find_contact(tx, contact_id=uuid4()) is None
 
@@ -78,7 +80,7 @@ async def test_contact_belongs_to_an_inquiry_once(tx: Transaction) -> None:
 async def test_newest_contact_is_one_of_these_journeys(tx: Transaction) -> None:
     inquiry = await insert(tx)
     stranger = Contact(contact_id=uuid4(), journey_id=uuid4(), language="de")
-    await store.insert_contacts(tx, contacts=[stranger])
+    await store.insert_contacts(tx, contacts=[stranger], understood_at=[MOMENT])
     later = tx.now + timedelta(hours=1)
     case_id = inquiry.case_id
     assert await store.insert_inquiry_contact(tx, case_id=case_id, contact_id=stranger.contact_id, came_at=later)

@@ -21,7 +21,7 @@ VALUES = {
     "other_ways": "- Ombudsstelle", "until": "2026-03-20",
     "sender_name": "Kundenservice", "amount": "2500 EUR", "code": "ABCD-EFGH-JKLM-NPQR", "valid_until": "2027-03-02",
     "old_number": "R-1", "total": "4865 CHF", "difference": "12972 CHF", "open_amount": "4865 CHF",
-    "account_credit": "0 CHF",
+    "account_credit": "0 CHF", "reversed_number": "R-1-K1",
 }  # fmt: skip
 
 

@@ -21,6 +21,7 @@ from .base import (
 )
 from .billing_inquiry import (
     BillingReplyRequested,
+    GoodwillProposalWithdrawn,
     GoodwillProposed,
     InquiryAnswered,
     InquiryAnswerOverdue,
@@ -91,6 +92,7 @@ from .complaints import (
 from .complaints_goodwill import (
     GoodwillDecided,
     GoodwillEffectMeasured,
+    GoodwillEvent,
     GoodwillExpired,
     GoodwillIssued,
     GoodwillRedeemed,
@@ -206,8 +208,10 @@ __all__ = [
     "Flag",
     "GoodwillDecided",
     "GoodwillEffectMeasured",
+    "GoodwillEvent",
     "GoodwillExpired",
     "GoodwillIssued",
+    "GoodwillProposalWithdrawn",
     "GoodwillProposed",
     "GoodwillRedeemed",
     "GoodwillStep",

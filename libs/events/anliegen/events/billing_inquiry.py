@@ -109,5 +109,26 @@ class GoodwillProposed(JourneyEvent, type="billing_inquiry.goodwill_proposed.v1"
         return str(self.case_id)
 
 
+class GoodwillProposalWithdrawn(JourneyEvent, type="billing_inquiry.goodwill_proposal_withdrawn.v1"):
+    """What the proposal rested on does not hold any more. What becomes of the goodwill, complaints decides."""
+
+    proposal_id: UUID
+    """Names the proposal."""
+    case_id: UUID
+    """The inquiry in which it was proposed."""
+    invoice_number: str | None = Field(default=None, max_length=60)
+    """The invoice, as in the proposal."""
+    reason: str = Field(max_length=40)
+    """A code: `correction_reversed` …"""
+    withdrawn_by: str = Field(max_length=200)
+    """Who withdrew it: the agent's id."""
+    withdrawn_at: AwareDatetime
+    """When."""
+
+    @property
+    def subject(self) -> str:
+        return str(self.case_id)
+
+
 class BillingReplyRequested(ReplyRequested, type="billing_inquiry.reply_requested.v1", words=True):
     """Billing inquiry asks intake to bring words to the customer."""

@@ -39,6 +39,7 @@ _VALUES: Mapping[str, Any] = {
     "found_by": "references",
     "GoodwillProposed.kind": "credit_next_period",
     "GoodwillProposed.reason": "wrong_invoice",
+    "GoodwillProposalWithdrawn.reason": "correction_reversed",
     "Handle.kind": "email",
     "Handle.value": "katrin.aebischer@post.example",
     "InquiryOpened.intent": "invoice_question",

@@ -12,6 +12,7 @@ from .domain import Contact, Matter
 from .dunning.handlers import enter as enter_handlers_of_dunning
 from .dunning.handlers import enter_timers as enter_timers_of_dunning
 from .money.handlers import enter as enter_handlers_of_money
+from .money.handlers import enter_timers as enter_timers_of_money
 from .states import Wait
 
 CARRIED = TypeAdapter(Matter)
@@ -20,6 +21,7 @@ enter_handlers_of_money(handlers)
 enter_handlers_of_dunning(handlers)
 timers = Timers()
 enter_timers_of_dunning(timers)
+enter_timers_of_money(timers)
 
 
 @handlers.on_many(ContactTriaged)
@@ -29,7 +31,7 @@ async def take_up_concerns(deliveries: list[Delivery[ContactTriaged]], tx: Trans
         Contact(contact_id=d.event.contact_id, journey_id=d.event.journey_id, language=d.event.language)
         for d in deliveries
     ]
-    await store.insert_contacts(tx, contacts=contacts)
+    await store.insert_contacts(tx, contacts=contacts, understood_at=[d.event.decided_at for d in deliveries])
     for delivery, contact in zip(deliveries, contacts, strict=True):
         tx.handling(delivery.envelope)
         event = delivery.event

@@ -53,20 +53,33 @@ class Filters:
 
 
 # Contacts -------------------------------------------------------------------------------------------------------------
-async def insert_contacts(tx: Transaction, *, contacts: Sequence[Contact]) -> None:
-    """Remember whose contacts these are; one that is known already stays as it is."""
+async def insert_contacts(tx: Transaction, *, contacts: Sequence[Contact], understood_at: Sequence[datetime]) -> None:
+    """Remember whose contacts these are and when they were understood; one that is known stays as it is."""
     await tx.execute(
         """
-        INSERT INTO contacts (contact_id, journey_id, language)
-        SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[]) ON CONFLICT DO NOTHING
+        INSERT INTO contacts (contact_id, journey_id, language, understood_at)
+        SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[]) ON CONFLICT DO NOTHING
         """,
         [one.contact_id for one in contacts], [one.journey_id for one in contacts], [one.language for one in contacts],
+        understood_at,
     )  # fmt: skip
 
 
 async def find_contact(tx: Transaction, *, contact_id: UUID) -> Contact | None:
     """The contact, where it was understood already."""
     row = await tx.fetchrow("SELECT contact_id, journey_id, language FROM contacts WHERE contact_id = $1", contact_id)
+    return Contact(**row) if row else None
+
+
+async def find_newest_contact(tx: Transaction, *, journey_ids: Sequence[UUID]) -> Contact | None:
+    """The contact that came last under any of these journeys."""
+    row = await tx.fetchrow(
+        """
+        SELECT contact_id, journey_id, language FROM contacts WHERE journey_id = ANY ($1::uuid[])
+        ORDER BY understood_at DESC, contact_id LIMIT 1
+        """,
+        journey_ids,
+    )
     return Contact(**row) if row else None
 
 

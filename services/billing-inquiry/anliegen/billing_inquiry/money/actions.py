@@ -5,7 +5,7 @@ read after it. So a payment and a correction, two corrections, a correction and 
 and the ledger is concluded anew from all that is there each time: whoever is first, the same is owed in the end.
 """
 
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -16,8 +16,8 @@ from anliegen.kit.telemetry import metrics
 from ..dunning import actions as dunning
 from .domain import book
 from .records import Invoice
+from .store import goodwill, ledger
 from .store import invoices as store
-from .store import ledger
 
 NOT_SAID = {"journey_id", "origin", "occurred_at"}
 """What the same fact may differ in when it is told again."""
@@ -28,6 +28,7 @@ async def take_up_invoice(tx: Transaction, event: InvoiceIssued) -> None:
     said = event.model_dump(exclude=NOT_SAID)
     invoice = Invoice(**{**said, "journey_id": event.journey_id, "lines": event.lines})
     if await store.insert_invoice(tx, invoice=invoice):
+        await goodwill.update_accounts(tx, journey_ids=await tx.members(event.journey_id), account=event.journey_id)
         await conclude(tx, journey_id=event.journey_id, on=invoice.issued_on)
         return
     known = await store.get_invoice(tx, invoice_number=invoice.invoice_number)
@@ -43,25 +44,9 @@ async def take_up_invoice(tx: Transaction, event: InvoiceIssued) -> None:
 
 async def take_up_fact(tx: Transaction, event: PartnerCustomerEvent, *, kind: str, name: str, on: date | None) -> None:
     """Something was told under this name. Told again it changes nothing; `on` is its day where it moves money."""
-    said = event.model_dump(mode="json", exclude=NOT_SAID)
-    await keep_fact(
-        tx, kind=kind, name=name, journey_id=event.journey_id, said=said, occurred_at=event.occurred_at, on=on
-    )
-
-
-async def keep_fact(
-    tx: Transaction,
-    *,
-    kind: str,
-    name: str,
-    journey_id: UUID,
-    said: dict[str, Any],
-    occurred_at: datetime,
-    on: date | None,
-) -> None:
-    """The same for what is told in other words than a partner's."""
+    journey_id, said = event.journey_id, event.model_dump(mode="json", exclude=NOT_SAID)
     before = await store.insert_fact(
-        tx, kind=kind, name=name, journey_id=journey_id, said=said, occurred_at=occurred_at
+        tx, kind=kind, name=name, journey_id=journey_id, said=said, occurred_at=event.occurred_at
     )
     if before is None:
         if on is not None:

@@ -135,7 +135,7 @@ async def preview_correction(
     """The corrected invoice, the credit and the goodwill as they would be. Nothing is stored."""
     authorize_work(caller, task=TASK)
     draft = await correct.preview_correction(tx, _wish(invoice_number, body))
-    return CorrectionPreview.of(draft, goodwill=body.goodwill is not None and body.inquiry_id is not None)
+    return CorrectionPreview.of(draft, goodwill=body.goodwill is not None)
 
 
 @router.post(
@@ -178,7 +178,7 @@ async def reverse_correction(
     """Undo a correction: the old invoice is owed again, and what was paid meanwhile pays it."""
     authorize_work(caller, task=TASK)
     correction = await correct.reverse_correction(
-        tx, correction_id=correction_id, reason=body.reason, agent=caller.subject, expected=version
+        tx, correction_id=correction_id, reason=body.reason, agent=caller.subject, expected=version, tell=body.tell
     )
     set_etag(response, correction.version)
     return CorrectionView.of(correction)

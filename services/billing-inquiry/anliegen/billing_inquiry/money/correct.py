@@ -20,23 +20,32 @@ from anliegen.events import (
     ContentReference,
     Failure,
     FailureKind,
+    GoodwillProposalWithdrawn,
     GoodwillProposed,
     InvoiceCorrected,
     InvoiceCorrectionReversed,
+    Priority,
 )
 from anliegen.kit import Transaction, ids
 from anliegen.kit.versions import ANY_VERSION, ExpectedVersion
 
 from .. import actions as inquiries
 from .. import store as inquiry_store
+from ..domain import Contact, Matter
+from ..dunning import actions as dunning
 from .actions import conclude
 from .drafts import Draft, LineChange, draft_correction
-from .records import ChangedMeanwhile, Correction, CorrectionNotInForce
+from .records import ChangedMeanwhile, Correction, CorrectionNotInForce, Invoice
 from .rules import RULES
 from .store import invoices as store
 from .store import ledger
+from .tell import tell_customer
 
 CORRECTED_TEMPLATE = "invoice_corrected"
+REVERSED_TEMPLATE = "invoice_correction_reversed"
+WITHDRAWN_FOR = "correction_reversed"
+INTENT = "wrong_invoice"
+"""What an inquiry is about that an agent opens by putting an invoice right."""
 MOST_ROLES = 10
 
 
@@ -48,6 +57,7 @@ class Wish:
     changes: Sequence[LineChange]
     reason: str
     case_id: UUID | None = None
+    """The inquiry that is answered; without one, the newest contact of the customer becomes one and is answered."""
     goodwill: bool = True
     severity: int = 2
     failures: int = 1
@@ -73,17 +83,22 @@ async def correct_invoice(
     InvoiceNotInForce, LineUnknown, NothingCorrected, ChangedMeanwhile, InquiryNotFound, InquirySettled.
     """
     old = await store.get_invoice(tx, invoice_number=wish.invoice_number)
-    keys = [old.journey_id]
+    contact = None
     if wish.case_id is not None:
-        keys.append((await inquiry_store.get_inquiry(tx, case_id=wish.case_id)).journey_id)
-    await tx.lock(*keys)
+        answered = (await inquiry_store.get_inquiry(tx, case_id=wish.case_id)).journey_id
+    else:
+        contact = await inquiry_store.find_newest_contact(tx, journey_ids=await tx.members(old.journey_id))
+        answered = contact.journey_id if contact else old.journey_id
+    await tx.lock(old.journey_id, answered)
     expected.check((await store.get_invoice(tx, invoice_number=wish.invoice_number)).version)
     draft = await preview_correction(tx, wish)
     if draft != seen or document is None:
         raise ChangedMeanwhile
     right = replace(draft.invoice, document=document)
     correction_id = ids.uuid7(tx.wall)
-    proposal_id = ids.derived("proposal", correction_id) if wish.goodwill and draft.goodwill and wish.case_id else None
+    if contact is not None:
+        wish = replace(wish, case_id=await _open_inquiry(tx, contact, old))
+    proposal_id = ids.derived("proposal", correction_id) if wish.goodwill and draft.goodwill else None
     correction = Correction(
         correction_id=correction_id, journey_id=old.journey_id, old_number=old.invoice_number,
         new_number=right.invoice_number, case_id=wish.case_id, reason=wish.reason,
@@ -108,10 +123,10 @@ async def correct_invoice(
             corrected_at=tx.now, failure=failure,
         )
     )  # fmt: skip
-    if proposal_id is not None and draft.goodwill is not None and wish.case_id is not None:
+    if proposal_id is not None and draft.goodwill is not None:
         tx.publish(
             GoodwillProposed(
-                journey_id=old.journey_id, proposal_id=proposal_id, case_id=wish.case_id,
+                journey_id=old.journey_id, proposal_id=proposal_id, case_id=wish.case_id or correction_id,
                 invoice_number=right.invoice_number, kind="credit_next_period", amount=draft.goodwill,
                 product_value=old.money(old.total), severity=wish.severity, failures=wish.failures,
                 reason="wrong_invoice", proposed_by=agent, proposer_roles=tuple(sorted(roles))[:MOST_ROLES],
@@ -124,9 +139,12 @@ async def correct_invoice(
 
 
 async def reverse_correction(
-    tx: Transaction, *, correction_id: UUID, reason: str, agent: str, expected: ExpectedVersion
+    tx: Transaction, *, correction_id: UUID, reason: str, agent: str, expected: ExpectedVersion, tell: bool = True
 ) -> Correction:
-    """Undo it: the old invoice is owed again. Raises CorrectionNotFound, PreconditionFailed, CorrectionNotInForce."""
+    """Undo it: the old invoice is owed again, the goodwill proposal is withdrawn, and the customer told.
+
+    Raises CorrectionNotFound, PreconditionFailed, CorrectionNotInForce.
+    """
     await tx.lock((await store.get_correction(tx, correction_id=correction_id)).journey_id)
     before = await store.get_correction(tx, correction_id=correction_id)
     expected.check(before.version)
@@ -145,7 +163,33 @@ async def reverse_correction(
             open_amount=left[old.invoice_number], reason=reason, reversed_by=agent, reversed_at=tx.now,
         )
     )  # fmt: skip
+    if before.proposal_id is not None:
+        tx.publish(
+            GoodwillProposalWithdrawn(
+                journey_id=old.journey_id, proposal_id=before.proposal_id, case_id=before.case_id or correction_id,
+                invoice_number=before.new_number, reason=WITHDRAWN_FOR, withdrawn_by=agent, withdrawn_at=tx.now,
+            )
+        )  # fmt: skip
+    if tell:
+        standing = await dunning.get_standing(tx, invoice_number=old.invoice_number)
+        values = {
+            "invoice_number": old.invoice_number, "reversed_number": before.new_number,
+            "open_amount": str(left[old.invoice_number]), "due_on": standing.dunning.due_on.isoformat(),
+        }  # fmt: skip
+        await tell_customer(
+            tx, journey_id=old.journey_id, case_id=before.case_id, about=correction_id,
+            words=inquiries.Words(template=REVERSED_TEMPLATE, values=values),
+        )  # fmt: skip
     return undone
+
+
+async def _open_inquiry(tx: Transaction, contact: Contact, invoice: Invoice) -> UUID:
+    """What an agent puts right without a case is a case all the same: the customer hears of it, and it is counted."""
+    matter = Matter(
+        contact=contact, intent=INTENT, priority=Priority.NORMAL, tier=1, came_at=tx.now,
+        invoice_number=invoice.invoice_number,
+    )  # fmt: skip
+    return (await inquiries.open_inquiry(tx, concern_id=ids.uuid7(tx.wall), matter=matter)).case_id
 
 
 async def _answer(tx: Transaction, wish: Wish, draft: Draft, *, document: ContentReference, agent: str) -> None:

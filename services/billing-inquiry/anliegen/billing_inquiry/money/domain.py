@@ -110,6 +110,14 @@ class Books:
         """What the account's own entries sum up to: below zero, it is to the customer's credit."""
         return sum(one.amount for one in self.entries if one.invoice_number is None and one.currency == currency)
 
+    def received(self, currency: str) -> int:
+        """What came in and went out beside invoices, before it is allocated: below zero, more came in."""
+        return sum(
+            one.amount
+            for one in self.entries
+            if one.invoice_number is None and one.currency == currency and one.kind is not Kind.ALLOCATION
+        )
+
     def balance(self, currency: str) -> int:
         """All that the customer owes in this currency, or has to their credit where it is below zero."""
         return sum(one.amount for one in self.entries if one.currency == currency)
@@ -167,9 +175,7 @@ def allocate(books: Books, currency: str) -> dict[str, int]:
         key=lambda one: (one.day, one.name),
     )
     goodwill = {one.name: one.amount for one in funds if one.kind is Kind.GOODWILL}
-    moved = {Kind.ALLOCATION, Kind.INVOICE, Kind.REVERSAL}
-    account = sum(one.amount for one in books.entries if one.currency == currency and one.kind not in moved)
-    free = max(0, -account - sum(given.values()) - sum(goodwill.values()))
+    free = max(0, -books.received(currency) - sum(given.values()) - sum(goodwill.values()))
 
     def pay(number: str, most: int) -> int:
         amount = min(most, left[number])

@@ -1,9 +1,8 @@
 """What is heard about money: what the billing system tells, and goodwill that was decided."""
 
-from datetime import timedelta
-
 from anliegen.events import (
     CreditIssued,
+    GoodwillExpired,
     GoodwillIssued,
     GoodwillWithdrawn,
     InvoiceCancelled,
@@ -13,9 +12,9 @@ from anliegen.events import (
     PaymentReturned,
     ReminderSent,
 )
-from anliegen.kit import Handlers, Transaction
+from anliegen.kit import Handlers, Timers, Transaction
 
-from . import actions
+from . import actions, goodwill
 
 CREDIT_NEXT_PERIOD = "credit_next_period"
 
@@ -31,6 +30,13 @@ def enter(handlers: Handlers) -> None:
     handlers.on(PaymentMethodRecorded)(note_payment_method)
     handlers.on(GoodwillIssued)(credit_goodwill)
     handlers.on(GoodwillWithdrawn)(withdraw_goodwill)
+    handlers.on(GoodwillExpired)(let_goodwill_expire)
+
+
+def enter_timers(timers: Timers) -> None:
+    """Enter the timers of money into the service's table."""
+    timers.on(goodwill.LOOK)(goodwill.look_for_account)
+    timers.on(goodwill.BOOK)(goodwill.book_in_account)
 
 
 async def take_up_invoice(event: InvoiceIssued, tx: Transaction) -> None:
@@ -71,26 +77,17 @@ async def note_payment_method(event: PaymentMethodRecorded, tx: Transaction) -> 
 
 async def credit_goodwill(event: GoodwillIssued, tx: Transaction) -> None:
     """Goodwill was given as a credit for the next period: it pays invoices that are issued after this day."""
-    if event.kind != CREDIT_NEXT_PERIOD:
-        return
-    day = event.valid_from.date() + timedelta(days=1)
-    said = {
-        "goodwill_id": str(event.goodwill_id), "amount": event.amount.model_dump(), "effective_on": day.isoformat(),
-        "invoice_number": event.invoice_number,
-    }  # fmt: skip
-    await actions.keep_fact(
-        tx, kind="goodwill_issued", name=str(event.goodwill_id), journey_id=event.journey_id, said=said,
-        occurred_at=event.valid_from, on=day,
-    )  # fmt: skip
+    if event.kind == CREDIT_NEXT_PERIOD:
+        await goodwill.credit(tx, event)
 
 
 async def withdraw_goodwill(event: GoodwillWithdrawn, tx: Transaction) -> None:
     """Goodwill was taken back: its credit is reversed, whether or not it is known yet."""
-    if event.kind != CREDIT_NEXT_PERIOD or not event.was_issued:
-        return
-    day = event.withdrawn_at.date()
-    said = {"goodwill_id": str(event.goodwill_id), "withdrawn_on": day.isoformat()}
-    await actions.keep_fact(
-        tx, kind="goodwill_withdrawn", name=str(event.goodwill_id), journey_id=event.journey_id, said=said,
-        occurred_at=event.withdrawn_at, on=day,
-    )  # fmt: skip
+    if event.kind == CREDIT_NEXT_PERIOD and event.was_issued:
+        await goodwill.take_back(tx, event, amount=event.amount, on=event.withdrawn_at.date())
+
+
+async def let_goodwill_expire(event: GoodwillExpired, tx: Transaction) -> None:
+    """Goodwill has expired: its credit is reversed; an offer that nobody took up was never booked."""
+    if event.kind == CREDIT_NEXT_PERIOD and event.was_issued:
+        await goodwill.take_back(tx, event, amount=event.left, on=event.expired_at.date())

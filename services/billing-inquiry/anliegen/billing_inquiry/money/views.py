@@ -44,7 +44,10 @@ class CorrectInvoice(Body):
 
     lines: Annotated[tuple[CorrectLine, ...], Field(min_length=1, max_length=100)]
     reason: Code = Field(examples=["wrong_price"])
-    inquiry_id: UUID | None = Field(default=None, description="The inquiry that is answered with it.")
+    inquiry_id: UUID | None = Field(
+        default=None,
+        description="The inquiry that is answered with it; left out, the customer's newest contact becomes one.",
+    )
     goodwill: ProposeGoodwill | None = Field(default=ProposeGoodwill(), description="null proposes none.")
     language: Annotated[str, Field(pattern=r"^[a-z]{2}$")] | None = None
     tell: bool = Field(default=True, description="Send words and document; false where the customer hears it now.")
@@ -59,6 +62,7 @@ class ReverseCorrection(Body):
     """Why the correction is undone."""
 
     reason: Code = Field(examples=["corrected_by_mistake"])
+    tell: bool = Field(default=True, description="Send words; false where the customer hears it now.")
 
 
 class InvoiceView(BaseModel):
@@ -92,7 +96,7 @@ class CorrectionView(BaseModel):
     correction_id: UUID
     old_number: str
     new_number: str
-    inquiry_id: UUID | None
+    inquiry_id: UUID | None = Field(description="Null where the customer has no contact that could be answered.")
     reason: str
     corrected_lines: list[str]
     proposal_id: UUID | None = Field(description="The goodwill that was proposed; complaints decides it.")

@@ -7,18 +7,19 @@ confirming is seen by the confirmation, which is refused then. Two confirmations
 
 from uuid import UUID
 
-from anliegen.events import BillingReplyRequested, Money, RefundBooked, RefundReversed, RefundWaits, Task
+from anliegen.events import Money, RefundBooked, RefundReversed, RefundWaits
 from anliegen.kit import Transaction, ids
 from anliegen.kit.versions import ExpectedVersion
 
 from .. import store as inquiries
+from ..actions import Words
 from ..agreements.domain import InquiryOfSomebodyElse
-from ..agreements.store import find_newest_contact_id
 from ..dunning import actions as dunning
 from ..four_eyes import FOUR_EYES, needs_second_person
 from ..money import actions as money
 from ..money.domain import Entry, Kind
 from ..money.store import ledger
+from ..money.tell import tell_customer
 from . import store
 from .domain import CurrencyDiffers, Refund, State, check_amount, refundable
 
@@ -119,18 +120,12 @@ async def _book(tx: Transaction, refund: Refund) -> None:
     await ledger.insert_entries(tx, journey_id=refund.journey_id, entries=[_entry(tx, refund)])
     tx.publish(RefundBooked(**_told(refund), asked_by=refund.asked_by, confirmed_by=refund.decided_by))
     await money.conclude(tx, journey_id=refund.journey_id, on=tx.now.date())
-    contact_id = await find_newest_contact_id(
-        tx, case_id=refund.case_id, journey_ids=await tx.members(refund.journey_id)
-    )
-    if contact_id is None:
-        return
     amount = Money(amount=refund.amount, currency=refund.currency)
-    tx.publish(
-        BillingReplyRequested(
-            journey_id=refund.journey_id, reply_id=ids.derived("reply", refund.refund_id), case_id=refund.case_id,
-            task=Task.BILLING_INQUIRY, contact_id=contact_id, template="refund_booked",
-            values={"invoice_number": refund.invoice_number, "amount": str(amount)},
-        )
+    await tell_customer(
+        tx, journey_id=refund.journey_id, case_id=refund.case_id, about=refund.refund_id,
+        words=Words(
+            template="refund_booked", values={"invoice_number": refund.invoice_number, "amount": str(amount)}
+        ),
     )  # fmt: skip
 
 

@@ -103,11 +103,5 @@ def refundable(books: Books, currency: str) -> int:
         funds=[fund for fund in books.funds if fund.kind not in gifts],
         entries=[entry for entry in books.entries if entry.kind not in gifts],
     )
-    moved = {Kind.ALLOCATION, Kind.INVOICE}
-    money = -sum(
-        entry.amount
-        for entry in plain.entries
-        if entry.currency == currency and entry.invoice_number is None and entry.kind not in moved
-    )
-    left = money - sum(allocate(plain, currency).values())
+    left = -plain.received(currency) - sum(allocate(plain, currency).values())
     return max(0, min(left, -books.account(currency)))

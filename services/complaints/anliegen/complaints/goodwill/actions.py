@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from anliegen.kit import Transaction
-from anliegen.kit.versions import ExpectedVersion
+from anliegen.kit.versions import ANY_VERSION, ExpectedVersion
 
 from . import announcements
 from .domain import Goodwill, Sign, State, effect_of, goodwill_id_of
@@ -27,6 +27,7 @@ from .policy import GoodwillKind, policy_in_force
 from .reckoning import Decision, Given, Person, Proposal, decide
 from .store import counts, goodwills
 
+PROPOSAL_WITHDRAWN = "proposal_withdrawn"
 LAPSE = "goodwill_lapse"
 EFFECT = "goodwill_effect"
 LOOKALIKES = str.maketrans("018", "OIB")
@@ -146,6 +147,22 @@ async def withdraw(tx: Transaction, *, goodwill_id: UUID, reason: str, by: str, 
     await _save(tx, goodwill)
     announcements.announce_withdrawal(tx, goodwill, by=by)
     return goodwill
+
+
+async def withdraw_proposal(
+    tx: Transaction, *, proposal_id: UUID, journey_id: UUID, reason: str, by: str, at: datetime
+) -> None:
+    """What the proposal rested on does not hold: it is never decided, or what was decided is taken back.
+
+    What is declined, over or wholly redeemed stays as it is: what a customer has used is the customer's.
+    """
+    await tx.lock(journey_id)
+    await counts.insert_withdrawn_proposal(
+        tx, proposal_id=proposal_id, journey_id=journey_id, reason=reason, by=by, at=at
+    )
+    known = await goodwills.find_goodwill(tx, goodwill_id=goodwill_id_of(proposal_id))
+    if known is not None and known.is_withdrawable:
+        await withdraw(tx, goodwill_id=known.goodwill_id, reason=PROPOSAL_WITHDRAWN, by=by, expected=ANY_VERSION)
 
 
 # What time brings about -----------------------------------------------------------------------------------------------

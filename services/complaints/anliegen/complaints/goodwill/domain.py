@@ -120,6 +120,11 @@ class Goodwill:
         return self.amount - self.taken
 
     @property
+    def is_withdrawable(self) -> bool:
+        """Whether there is anything to take back."""
+        return self.state in {State.WAITING, State.APPROVED, State.ISSUED}
+
+    @property
     def counts(self) -> int:
         """What it takes from budget and limits: the amount while it is given, what was redeemed once it ended."""
         if self.state in {State.WAITING, State.DECLINED}:
@@ -205,7 +210,7 @@ class Goodwill:
         """It is taken back, or what is left of it. Raises NotWithdrawable, ReasonUnknown."""
         if reason not in policy.withdrawal_reasons:
             raise ReasonUnknown(known=sorted(policy.withdrawal_reasons))
-        if self.state not in {State.WAITING, State.APPROVED, State.ISSUED}:
+        if not self.is_withdrawable:
             raise NotWithdrawable
         return self._changed(state=State.WITHDRAWN, withdrawal_reason=reason, ended_at=at)
 

@@ -1,6 +1,6 @@
 """Door 1 of goodwill: what other services propose, and what is seen of customers."""
 
-from anliegen.events import CaseEvent, ContactTriaged, Flag, GoodwillProposed, InvoiceIssued
+from anliegen.events import CaseEvent, ContactTriaged, Flag, GoodwillProposalWithdrawn, GoodwillProposed, InvoiceIssued
 from anliegen.kit import Delivery, Handlers, Timer, Timers, Transaction
 
 from . import actions
@@ -13,6 +13,7 @@ from .store import counts
 def enter_handlers(handlers: Handlers, timers: Timers) -> None:
     """Enter what goodwill hears, and its timers, into the service's tables."""
     handlers.on_many(GoodwillProposed, over_person=True)(decide_proposals)
+    handlers.on(GoodwillProposalWithdrawn)(withdraw_proposal)
     handlers.on(ContactTriaged)(note_cancellation)
     handlers.on(InvoiceIssued)(note_purchase)
     handlers.on(CaseEvent)(note_failure)
@@ -29,6 +30,8 @@ async def decide_proposals(deliveries: list[Delivery[GoodwillProposed]], tx: Tra
         event = delivery.event
         if event.amount.amount <= 0:
             continue  # nothing is proposed, and nothing may come of it
+        if await counts.has_withdrawn_proposal(tx, proposal_id=event.proposal_id):
+            continue  # the correction was undone before its proposal was heard of
         proposal = Proposal(
             proposal_id=event.proposal_id,
             journey_id=event.journey_id,
@@ -44,6 +47,14 @@ async def decide_proposals(deliveries: list[Delivery[GoodwillProposed]], tx: Tra
             invoice_number=event.invoice_number,
         )
         await actions.propose(tx, proposal, issues_at_once=True)
+
+
+async def withdraw_proposal(event: GoodwillProposalWithdrawn, tx: Transaction) -> None:
+    """What was proposed, decided or issued for it is taken back, whether or not the proposal is known yet."""
+    await actions.withdraw_proposal(
+        tx, proposal_id=event.proposal_id, journey_id=event.journey_id, reason=event.reason, by=event.withdrawn_by,
+        at=event.withdrawn_at,
+    )  # fmt: skip
 
 
 async def note_cancellation(event: ContactTriaged, tx: Transaction) -> None:

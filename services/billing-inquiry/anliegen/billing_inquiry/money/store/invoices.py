@@ -184,6 +184,12 @@ async def get_correction(tx: Transaction, *, correction_id: UUID) -> Correction:
     return _correction(row)
 
 
+async def find_correction_of_proposal(tx: Transaction, *, proposal_id: UUID) -> Correction | None:
+    """The correction within which this goodwill was proposed, where it was proposed here."""
+    row = await tx.fetchrow(f"SELECT {CORRECTION} FROM corrections WHERE proposal_id = $1", proposal_id)
+    return _correction(row) if row else None
+
+
 async def list_corrections(tx: Transaction, *, invoice_number: str) -> list[Correction]:
     """The corrections of an invoice, and the one that it came from, the oldest first."""
     rows = await tx.fetch(

@@ -9,6 +9,7 @@ from anliegen.events import Money
 from anliegen.kit import Transaction
 
 from ..domain import Books, Charge, Entry, Fund, Kind
+from .goodwill import list_credits
 
 
 async def get_books(tx: Transaction, *, journey_id: UUID) -> Books:
@@ -18,7 +19,7 @@ async def get_books(tx: Transaction, *, journey_id: UUID) -> Books:
         told.setdefault(row["kind"], []).append(row["said"])
     return Books(
         charges=await _list_charges(tx, journey_id=journey_id, told=told),
-        funds=_funds(told),
+        funds=[*_funds(told), *await _list_goodwill(tx, journey_id=journey_id)],
         entries=await list_entries(tx, journey_id=journey_id),
     )
 
@@ -90,7 +91,6 @@ async def _list_charges(
 
 def _funds(told: dict[str, list[dict[str, Any]]]) -> list[Fund]:
     returned = {said["payment_id"]: _day(said["returned_on"]) for said in told.get("payment_returned", ())}
-    withdrawn = {said["goodwill_id"]: _day(said["withdrawn_on"]) for said in told.get("goodwill_withdrawn", ())}
     payments = [
         Fund(
             name=said["payment_id"], kind=Kind.PAYMENT, currency=said["currency"], amount=said["amount"],
@@ -107,15 +107,18 @@ def _funds(told: dict[str, list[dict[str, Any]]]) -> list[Fund]:
         )
         for said in told.get("credit_issued", ())
     ]  # fmt: skip
-    goodwill = [
+    return [*payments, *credited]
+
+
+async def _list_goodwill(tx: Transaction, *, journey_id: UUID) -> list[Fund]:
+    return [
         Fund(
-            name=said["goodwill_id"], kind=Kind.GOODWILL, currency=said["amount"]["currency"],
-            amount=said["amount"]["amount"], day=_day(said["effective_on"]),
-            ended_on=withdrawn.get(said["goodwill_id"]),
+            name=str(one.goodwill_id), kind=Kind.GOODWILL, currency=one.currency, amount=one.amount,
+            day=one.effective_on, ended_on=one.ended_on,
         )
-        for said in told.get("goodwill_issued", ())
+        for one in await list_credits(tx, account=journey_id)
+        if one.currency is not None and one.amount is not None and one.effective_on is not None
     ]  # fmt: skip
-    return [*payments, *credited, *goodwill]
 
 
 def _day(text: str) -> date:

@@ -41,6 +41,28 @@ class Spent:
     redeemed: int
 
 
+# What is not to be decided any more ---------------------------------------------------------------------------------
+async def insert_withdrawn_proposal(
+    tx: Transaction, *, proposal_id: UUID, journey_id: UUID, reason: str, by: str, at: datetime
+) -> None:
+    """Remember that a proposal was withdrawn, whether or not it is known."""
+    await tx.execute(
+        """
+        INSERT INTO withdrawn_proposals (proposal_id, journey_id, reason, withdrawn_by, withdrawn_at)
+        VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING
+        """,
+        proposal_id, journey_id, reason, by, at,
+    )  # fmt: skip
+
+
+async def has_withdrawn_proposal(tx: Transaction, *, proposal_id: UUID) -> bool:
+    """Whether this proposal was withdrawn."""
+    found: bool = await tx.fetchval(
+        "SELECT EXISTS (SELECT FROM withdrawn_proposals WHERE proposal_id = $1)", proposal_id
+    )
+    return found
+
+
 # What counts ----------------------------------------------------------------------------------------------------------
 async def get_given(
     tx: Transaction, *, journey_ids: Sequence[UUID], currency: str, decider: str, since: datetime, month: datetime
