@@ -105,7 +105,7 @@ class Both:
             seen = await correct.preview_correction(tx, wish)
         async with begin(self.billing.context) as tx:
             return await correct.correct_invoice(
-                tx, wish, seen=seen, document=DOCUMENT, agent="anna", roles=AGENT, expected=ANY_VERSION
+                tx, wish, seen=seen, document=DOCUMENT, agent="anna", roles=AGENT, tier=1, expected=ANY_VERSION
             )
 
     async def undo(self, correction: Any) -> None:
