@@ -105,7 +105,7 @@ def test_the_rules_are_whole() -> None:
     ("language", "amount", "day"),
     [
         ("de", "25,00\xa0€", "2. März 2027"),
-        ("en", "€25.00", "March 2, 2027"),
+        ("en", "€25.00", "2 March 2027"),
         ("fr", "25,00\xa0€", "2 mars 2027"),
         ("it", "25,00\xa0€", "2 marzo 2027"),
     ],

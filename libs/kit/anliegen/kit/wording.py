@@ -9,6 +9,9 @@ from babel.numbers import format_currency, format_decimal, get_currency_precisio
 
 from anliegen.events import Money
 
+_OF_DATES = {"en": "en_GB"}
+"""English as it is written in Europe."""
+
 
 def money_text(money: Money, *, language: str) -> str:
     """An amount with its currency: `42,50 CHF` in German, with as many decimal places as the currency has."""
@@ -31,8 +34,8 @@ def share_text(basis_points: int, *, language: str) -> str:
 
 
 def date_text(day: date, *, language: str) -> str:
-    """A day: `2. März 2026` in German."""
-    return format_date(day, format="long", locale=language)
+    """A day: `2. März 2026` in German, `2 March 2026` in English."""
+    return format_date(day, format="long", locale=_OF_DATES.get(language, language))
 
 
 def read_money(text: str) -> Money:

@@ -4,17 +4,16 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import Decimal
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_date
-from babel.numbers import format_currency, get_currency_precision
 from jinja2 import FileSystemLoader, StrictUndefined, TemplateError, pass_context
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from anliegen.kit.wording import date_text, money_text, read_money
 
 from .domain.replies import LANGUAGES
 
@@ -147,15 +146,13 @@ class Texts:
 @pass_context
 def _money(context: Context, value: str) -> str:
     """An amount in minor units, as events tell it (`4250 CHF`), as people read it in the text's language."""
-    amount, currency = value.split()
-    whole = Decimal(int(amount)).scaleb(-get_currency_precision(currency))
-    return format_currency(whole, currency, locale=str(context["language"]))
+    return money_text(read_money(value), language=str(context["language"]))
 
 
 @pass_context
 def _date(context: Context, value: str) -> str:
     """A day, as events tell it (`2026-03-02`), as people read it in the text's language."""
-    return format_date(date.fromisoformat(value), format="long", locale=str(context["language"]))
+    return date_text(date.fromisoformat(value), language=str(context["language"]))
 
 
 def _paragraphs(text: str) -> str:
