@@ -59,13 +59,18 @@ async def take_up_concerns(deliveries: list[Delivery[ContactTriaged]], tx: Trans
             await actions.take_up_matter(tx, concern_id=concern.concern_id, case_id=concern.case_id, matter=matter)
 
 
-@handlers.on(ReplySent)
-async def hear_acknowledgement(event: ReplySent, tx: Transaction) -> None:
+@handlers.on_many(ReplySent)
+async def hear_acknowledgements(deliveries: list[Delivery[ReplySent]], tx: Transaction) -> None:
     """Intake's confirmation of a contact is the acknowledgement of the complaint that came by it."""
-    if event.template == ACKNOWLEDGEMENT:
-        await actions.hear_acknowledgement(
-            tx, contact_id=event.contact_id, journey_id=event.journey_id, at=event.sent_at
-        )
+    found = {d.event.contact_id: d for d in deliveries if d.event.template == ACKNOWLEDGEMENT}
+    contacts = [
+        Contact(contact_id=contact_id, journey_id=d.event.journey_id, acknowledged_at=d.event.sent_at)
+        for contact_id, d in found.items()
+    ]
+    for contact_id, case_id in await actions.hear_acknowledgements(tx, contacts=contacts):
+        delivery = found[contact_id]
+        tx.handling(delivery.envelope)
+        await actions.acknowledge_received(tx, case_id=case_id, at=delivery.event.sent_at)
 
 
 @handlers.on(ReplyFailed)

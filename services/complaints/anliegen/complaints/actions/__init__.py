@@ -16,8 +16,9 @@ Who meets whom on one complaint, and who goes first:
 from .receive import (
     CARRY_OVER,
     acknowledge_complaint,
+    acknowledge_received,
     follow_up_complaint,
-    hear_acknowledgement,
+    hear_acknowledgements,
     hear_contacts,
     note_complaint,
     open_complaint,
@@ -54,6 +55,7 @@ from .work import (
 __all__ = [
     "CARRY_OVER",
     "acknowledge_complaint",
+    "acknowledge_received",
     "answer_complaint",
     "answer_in_public",
     "ask_customer",
@@ -66,7 +68,7 @@ __all__ = [
     "follow_up_complaint",
     "foresee_assessment",
     "foresee_decision",
-    "hear_acknowledgement",
+    "hear_acknowledgements",
     "hear_contacts",
     "let_time_pass",
     "look_at_clock",

@@ -119,13 +119,18 @@ async def follow_up_complaint(tx: Transaction, *, case_id: UUID, matter: Matter)
         await reopen(tx, before, before.followed_up(matter), reason=reason, at=matter.came_at, contact_id=contact_id)
 
 
-async def hear_acknowledgement(tx: Transaction, *, contact_id: UUID, journey_id: UUID, at: datetime) -> None:
-    """Intake confirmed the receipt of a contact: whoever complained by it knows that the complaint was received."""
-    await tx.lock(journey_id)
-    contact = Contact(contact_id=contact_id, journey_id=journey_id, acknowledged_at=at)
-    await store.upsert_contacts(tx, contacts=[contact])
-    for case_id in await store.list_cases_acknowledged_by(tx, contact_id=contact_id):
-        await _acknowledge(tx, await load_in_time(tx, case_id=case_id), at=at, by=None)
+async def hear_acknowledgements(tx: Transaction, *, contacts: Sequence[Contact]) -> list[tuple[UUID, UUID]]:
+    """Intake confirmed the receipt of these contacts; tells by which of them which complaints were brought that nobody
+    confirmed yet."""
+    if not contacts:
+        return []
+    await store.upsert_contacts(tx, contacts=contacts)
+    return await store.list_unacknowledged(tx, contact_ids=[contact.contact_id for contact in contacts])
+
+
+async def acknowledge_received(tx: Transaction, *, case_id: UUID, at: datetime) -> None:
+    """Whoever complained by a contact that was confirmed knows that the complaint was received."""
+    await _acknowledge(tx, await load_in_time(tx, case_id=case_id), at=at, by=None)
 
 
 async def acknowledge_complaint(tx: Transaction, *, case_id: UUID, agent: str, expected: ExpectedVersion) -> Complaint:

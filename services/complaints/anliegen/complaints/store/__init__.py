@@ -6,8 +6,8 @@ from .contacts import (
     find_private_contact_id,
     find_public_contact_id,
     insert_complaint_contact,
-    list_cases_acknowledged_by,
     list_contact_ids,
+    list_unacknowledged,
     upsert_contacts,
 )
 from .counts import count_unsettled
@@ -54,7 +54,6 @@ __all__ = [
     "insert_prevention",
     "insert_response",
     "insert_step",
-    "list_cases_acknowledged_by",
     "list_complaints",
     "list_contact_ids",
     "list_investigations",
@@ -62,6 +61,7 @@ __all__ = [
     "list_preventions",
     "list_responses",
     "list_steps",
+    "list_unacknowledged",
     "update_complaint",
     "update_investigation_done",
     "update_pause_ended",

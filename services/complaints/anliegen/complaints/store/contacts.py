@@ -54,12 +54,16 @@ async def list_contact_ids(tx: Transaction, *, case_id: UUID) -> list[UUID]:
     return [row["contact_id"] for row in rows]
 
 
-async def list_cases_acknowledged_by(tx: Transaction, *, contact_id: UUID) -> list[UUID]:
-    """The complaints that this contact opened and whose receipt was not confirmed yet."""
+async def list_unacknowledged(tx: Transaction, *, contact_ids: Sequence[UUID]) -> list[tuple[UUID, UUID]]:
+    """The contacts among these that opened complaints whose receipt was not confirmed yet, with these complaints."""
     rows = await tx.fetch(
-        "SELECT case_id FROM complaints WHERE contact_id = $1 AND acknowledged_at IS NULL ORDER BY case_id", contact_id
+        """
+        SELECT contact_id, case_id FROM complaints
+        WHERE contact_id = ANY ($1::uuid[]) AND acknowledged_at IS NULL ORDER BY case_id
+        """,
+        list(contact_ids),
     )
-    return [row["case_id"] for row in rows]
+    return [(row["contact_id"], row["case_id"]) for row in rows]
 
 
 async def find_private_contact_id(
