@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -178,6 +178,31 @@ async def test_the_biller_telling_our_invoice_back_changes_nothing(desk: Any, de
     )  # fmt: skip
     assert await desk.owed() == before
     assert not (await database.snapshot("billing_contradictions"))["billing_contradictions"]
+
+
+async def test_contradictions_are_listed_in_pages_to_people_of_the_task(
+    desk: Any, client: Any, deliver: Any, clock: Any
+) -> None:
+    await deliver(invoice(), payment())
+    for amount in (1000, 2000, 3000):
+        clock.advance(timedelta(minutes=1))
+        await deliver(payment(amount), payment(amount))
+    line = build(InvoiceLine, line_id="1", text="Mobil", net=1, tax_rate=0, tax=0, gross=1)
+    await deliver(invoice().model_copy(update={"lines": (line,), "total": 1}))
+    path, found = f"{DOOR}/contradictions", []
+    page = (await desk.agent.get(path, params={"limit": 2, "kind": "payment_received"})).json()
+    while True:
+        found += [(one["name"], one["said"]["amount"]) for one in page["items"]]
+        if page["next"] is None:
+            break
+        page = (
+            await desk.agent.get(path, params={"limit": 2, "cursor": page["next"], "kind": "payment_received"})
+        ).json()
+    assert found == [("P-1", 3000), ("P-1", 2000), ("P-1", 1000)]
+    (other,) = (await desk.agent.get(path, params={"kind": "invoice_issued"})).json()["items"]
+    assert (other["name"], other["said"]["total"]) == ("R-1", 1)
+    assert (await client.as_customer(JOURNEY).get(path)).status_code == 403
+    assert (await desk.agent.get(path, params={"limit": 2, "colour": "red"})).status_code == 400
 
 
 async def test_what_cannot_be_corrected_is_refused(desk: Any, deliver: Any) -> None:

@@ -1,6 +1,7 @@
 """Invoices, accounts and corrections over HTTP."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from importlib.resources import files as files_of
 from pathlib import Path as FilePath
 from typing import Annotated
@@ -41,6 +42,7 @@ from .store import ledger
 from .views import (
     AccountView,
     BalanceView,
+    ContradictionView,
     CorrectInvoice,
     CorrectionPreview,
     CorrectionView,
@@ -182,6 +184,27 @@ async def reverse_correction(
     )
     set_etag(response, correction.version)
     return CorrectionView.of(correction)
+
+
+@router.get("/contradictions", name="list_contradictions", dependencies=[requires("cases:read")])
+async def list_contradictions(
+    *,
+    tx: Tx,
+    caller: Caller,
+    paging: Paging,
+    response: Response,
+    kind: Annotated[list[Annotated[str, Query(max_length=40)]] | None, Query()] = None,
+    journey_id: Annotated[UUID | None, Query(description="The person behind this journey.")] = None,
+) -> Page[ContradictionView]:
+    """What the billing system told twice with different contents, found last first. Nothing was overwritten."""
+    authorize_work(caller, task=TASK)
+    rows = await store.list_contradictions(
+        tx, kinds=kind, journey_ids=await tx.members(journey_id) if journey_id else None, backwards=paging.backwards,
+        after=paging.after(datetime), limit=paging.fetch,
+    )  # fmt: skip
+    return paging.page(
+        rows, edge=lambda row: (row.found_at, row.contradiction_id), view=ContradictionView.of, response=response
+    )
 
 
 @router.get("/accounts/{customer_number}", name="get_account", dependencies=[requires("cases:read")])

@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
 from anliegen.events import ContentReference, InvoiceLine, Money
@@ -70,6 +71,18 @@ class Invoice:
     def money(self, amount: int) -> Money:
         """An amount in the invoice's currency."""
         return Money(amount=amount, currency=self.currency)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contradiction:
+    """Something that was told under a name which had another content before; what was told first counts."""
+
+    contradiction_id: UUID
+    kind: str
+    name: str
+    journey_id: UUID
+    said: dict[str, Any]
+    found_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """What callers of invoices, accounts and corrections send, and what they get. Amounts are whole minor units."""
 
 from datetime import date, datetime
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -10,7 +10,7 @@ from anliegen.events import ContentReference, InvoiceLine, Money
 
 from .domain import Entry, Kind
 from .drafts import Draft, LineChange
-from .records import Correction, Invoice
+from .records import Contradiction, Correction, Invoice
 
 Number = Annotated[str, Field(min_length=1, max_length=60)]
 Code = Annotated[str, Field(pattern=r"^[a-z][a-z_]*$", max_length=40)]
@@ -148,6 +148,22 @@ class CorrectionPreview(BaseModel):
             account_credit=draft.account_credit.amount,
             goodwill=draft.goodwill.amount if goodwill and draft.goodwill else None,
         )  # fmt: skip
+
+
+class ContradictionView(BaseModel):
+    """What the billing system told under a name that had another content before."""
+
+    contradiction_id: UUID
+    kind: str = Field(description="`invoice_issued`, `payment_received` …", examples=["invoice_issued"])
+    name: str = Field(description="The number of the invoice, or the id of the payment.", examples=["2026-03-004711"])
+    journey_id: UUID
+    said: dict[str, Any] = Field(description="What was told later, as it was told. What was told first counts.")
+    found_at: datetime
+
+    @classmethod
+    def of(cls, contradiction: Contradiction) -> Self:
+        """The view of a contradiction."""
+        return cls.model_validate(contradiction, from_attributes=True)
 
 
 class EntryView(BaseModel):

@@ -10,7 +10,7 @@ import asyncpg
 from anliegen.events import ContentReference, InvoiceLine
 from anliegen.kit import Transaction, ids
 
-from ..records import Correction, CorrectionNotFound, Invoice, InvoiceNotFound
+from ..records import Contradiction, Correction, CorrectionNotFound, Invoice, InvoiceNotFound
 
 INVOICE = """
     invoice_number, journey_id, customer_number, currency, issued_on, due_on, period_from, period_until, total,
@@ -66,6 +66,25 @@ async def insert_contradiction(
             told, kind, name, journey_id, said, tx.now,
         )
     )  # fmt: skip
+
+
+async def list_contradictions(
+    tx: Transaction, *, kinds: Sequence[str] | None, journey_ids: Sequence[UUID] | None, backwards: bool,
+    after: tuple[datetime, UUID] | None, limit: int,
+) -> list[Contradiction]:  # fmt: skip
+    """At most `limit` contradictions, those found last first, or against that order where `backwards`."""
+    moment, contradiction_id = after or (None, None)
+    beyond, order = (">", "ASC") if backwards else ("<", "DESC")
+    rows = await tx.fetch(
+        f"""
+        SELECT contradiction_id, kind, name, journey_id, said, found_at FROM billing_contradictions
+        WHERE ($1::text[] IS NULL OR kind = ANY ($1)) AND ($2::uuid[] IS NULL OR journey_id = ANY ($2))
+          AND ($3::timestamptz IS NULL OR (found_at, contradiction_id) {beyond} ($3, $4::uuid))
+        ORDER BY found_at {order}, contradiction_id {order} LIMIT $5
+        """,
+        kinds, journey_ids, moment, contradiction_id, limit,
+    )  # fmt: skip
+    return [Contradiction(**dict(row)) for row in rows]
 
 
 # Invoices -------------------------------------------------------------------------------------------------------------
