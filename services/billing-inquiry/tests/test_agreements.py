@@ -166,13 +166,17 @@ async def test_cancelled_plan_is_over_and_can_be_made_anew(agree: Agree, begin: 
     with pytest.raises(PreconditionFailed):
         async with begin() as tx:
             await actions.cancel_agreement(
-                tx, agreement_id=plan.agreement_id, agent="agent-1", expected=ExpectedVersion(frozenset({99}))
+                tx,
+                agreement_id=plan.agreement_id,
+                reason="customer_wishes",
+                agent="agent-1",
+                expected=ExpectedVersion(frozenset({99})),
             )
     for refused in (False, True):
         try:
             async with begin() as tx:
                 await actions.cancel_agreement(
-                    tx, agreement_id=plan.agreement_id, agent="agent-1", expected=ANY_VERSION
+                    tx, agreement_id=plan.agreement_id, reason="customer_wishes", agent="agent-1", expected=ANY_VERSION
                 )
         except AgreementOver:
             assert refused

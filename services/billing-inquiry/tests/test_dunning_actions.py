@@ -208,7 +208,12 @@ async def test_hold_by_hand_ends_by_itself(
     await owe(11_900)
     async with begin() as tx:
         await actions.place_hold(
-            tx, invoice_number="R-1", ends_at=clock.now() + 20 * DAY, agent="agent-1", expected=ANY_VERSION
+            tx,
+            invoice_number="R-1",
+            ends_at=clock.now() + 20 * DAY,
+            reason="in_hospital",
+            agent="agent-1",
+            expected=ANY_VERSION,
         )
     assert (await standing()).dunning.held
     await pass_days(20)
@@ -232,13 +237,18 @@ async def test_hold_is_refused_where_nothing_is_owed_and_a_case_keeps_its_own(
     with pytest.raises(HoldOfCase):
         async with begin() as tx:
             await actions.release_hold(
-                tx, invoice_number="R-1", hold_id=hold.hold_id, agent="agent-1", expected=ANY_VERSION
+                tx, invoice_number="R-1", hold_id=hold.hold_id, reason="mistake", agent="agent-1", expected=ANY_VERSION
             )
     await change(-11_900)
     with pytest.raises(NothingToHold):
         async with begin() as tx:
             await actions.place_hold(
-                tx, invoice_number="R-1", ends_at=clock.now() + DAY, agent="agent-1", expected=ANY_VERSION
+                tx,
+                invoice_number="R-1",
+                ends_at=clock.now() + DAY,
+                reason="in_hospital",
+                agent="agent-1",
+                expected=ANY_VERSION,
             )
 
 

@@ -36,10 +36,15 @@ async def test_dunning_explains_level_fee_interest_and_day(
     assert (await client.as_agent().get(f"{PREFIX}/dunnings/R-9")).status_code == 404
 
 
-async def test_hold_by_hand_and_its_release(inquiry: Inquiry, client: Any, clock: Any) -> None:
+async def test_hold_by_hand_and_its_release(inquiry: Inquiry, client: Any, clock: Any, database: Any) -> None:
     agent = client.as_agent()
     seen = await agent.get(f"{PREFIX}/dunnings/R-1")
-    body = {"ends_at": "2026-03-20T12:00:00Z"}
+    body = {"ends_at": "2026-03-20T12:00:00Z", "reason": "customer_in_hospital"}
+    before = await database.snapshot()
+    shown = await agent.post(f"{PREFIX}/dunnings/R-1/hold/preview", json=body)
+    assert (shown.status_code, shown.json()["held"], shown.json()["next_step_at"]) == (200, True, None)
+    assert await database.snapshot() == before
+    assert (await agent.post(f"{PREFIX}/dunnings/R-1/hold/preview", json=body | {"reason": None})).status_code == 422
     assert (await agent.post(f"{PREFIX}/dunnings/R-1/hold", json=body, headers=keyed())).status_code == 428
     held = await agent.post(f"{PREFIX}/dunnings/R-1/hold", json=body, headers=keyed(seen.headers["ETag"]))
     assert (held.status_code, held.json()["held"], held.json()["next_step_at"]) == (200, True, None)
@@ -47,9 +52,16 @@ async def test_hold_by_hand_and_its_release(inquiry: Inquiry, client: Any, clock
     assert stale.status_code == 412
     hold = held.json()["holds"][0]["hold_id"]
     path = f"{PREFIX}/dunnings/R-1/holds/{hold}/release"
-    released = await agent.post(path, headers=keyed(held.headers["ETag"]))
+    why = {"reason": "placed_by_mistake"}
+    before = await database.snapshot()
+    shown = await agent.post(f"{path}/preview", json=why)
+    assert await database.snapshot() == before
+    assert (await agent.post(path, headers=keyed(held.headers["ETag"]))).status_code == 422, "it needs a reason"
+    released = await agent.post(path, json=why, headers=keyed(held.headers["ETag"]))
     assert (released.status_code, released.json()["held"]) == (200, False)
-    assert released.json()["next_step_at"] is not None
+    assert released.json()["next_step_at"] == shown.json()["next_step_at"] is not None
+    ended = released.json()["holds"][0]
+    assert (ended["placed_because"], ended["released_because"]) == ("customer_in_hospital", "placed_by_mistake")
 
 
 async def test_simulation_tells_a_year_and_stores_nothing(client: Any, database: Any) -> None:
@@ -82,8 +94,14 @@ async def test_plan_is_previewed_made_and_cancelled(inquiry: Inquiry, client: An
     assert (await agent.get(f"{PREFIX}/dunnings/R-1")).json()["holds"][0]["reason"] == "plan"
     again = await agent.get(made.headers["Location"])
     path = f"{made.headers['Location']}/cancellation"
-    cancelled = await agent.post(path, headers=keyed(again.headers["ETag"]))
+    why = {"reason": "customer_wishes"}
+    before = await database.snapshot()
+    assert (await agent.post(f"{path}/preview", json=why)).json()["state"] == "cancelled"
+    assert await database.snapshot() == before
+    assert (await agent.post(path, headers=keyed(again.headers["ETag"]))).status_code == 422, "it needs a reason"
+    cancelled = await agent.post(path, json=why, headers=keyed(again.headers["ETag"]))
     assert (cancelled.status_code, cancelled.json()["state"]) == (200, "cancelled")
+    assert cancelled.json()["ended_because"] == "customer_wishes"
     assert not (await agent.get(f"{PREFIX}/dunnings/R-1")).json()["held"]
     assert len((await agent.get(f"{PREFIX}/dunnings/R-1/agreements")).json()) == 1
     neither = await agent.post(f"{PREFIX}/dunnings/R-1/agreement/preview", json=body | {"count": None})
@@ -110,6 +128,9 @@ async def test_payment_method_comes_out_masked_and_never_refused_with_the_accoun
     unfit = body | {"method": method | {"iban": "DE893704004405320130", "more": 1}}
     assert "3704" not in (await agent.post(f"{PREFIX}/payment-methods/preview", json=unfit)).text
     path = f"{made.headers['Location']}/reversal"
+    before = await database.snapshot()
+    assert (await agent.post(f"{path}/preview", json={"reason": "mistyped"})).json()["state"] == "reversed"
+    assert await database.snapshot() == before
     back = await agent.post(path, json={"reason": "mistyped"}, headers=keyed(made.headers["ETag"]))
     assert back.json()["state"] == "reversed"
     known = await agent.get(f"{PREFIX}/payment-methods", params={"journey_id": str(journey)})
@@ -131,9 +152,21 @@ async def test_much_is_refunded_by_two_people(inquiry: Inquiry, change: Any, cli
     asked = await agent.post(f"{PREFIX}/refunds", json=body, headers=keyed())
     path = f"{asked.headers['Location']}/confirmation"
     assert (await agent.post(path, headers=keyed(asked.headers["ETag"]))).status_code == 403
+    # Nor by another token of the same person, whatever it allows and however it spells the name.
+    for same in (client.as_supervisor(sub="agent-1"), client.as_administrator(sub="Agent-1 ")):
+        assert (await same.post(path, headers=keyed(asked.headers["ETag"]))).status_code == 403
+    before = await database.snapshot()
+    assert (await agent.post(f"{path}/preview")).status_code == 403
+    assert (await other.post(f"{path}/preview")).json()["state"] == "booked"
+    refusal = f"{asked.headers['Location']}/refusal/preview"
+    assert (await other.post(refusal, json={"reason": "unclear"})).json()["state"] == "refused"
+    assert await database.snapshot() == before
     booked = await other.post(path, headers=keyed(asked.headers["ETag"]))
     assert (booked.status_code, booked.json()["state"], booked.json()["decided_by"]) == (200, "booked", "agent-2")
     path = f"{asked.headers['Location']}/reversal"
+    before = await database.snapshot()
+    assert (await agent.post(f"{path}/preview", json={"reason": "account_closed"})).json()["state"] == "reversed"
+    assert await database.snapshot() == before
     back = await agent.post(path, json={"reason": "account_closed"}, headers=keyed(booked.headers["ETag"]))
     assert back.json()["state"] == "reversed"
     listed = await agent.get(f"{PREFIX}/refunds", params={"invoice_number": "R-1"})

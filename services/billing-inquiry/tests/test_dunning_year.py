@@ -79,7 +79,9 @@ async def live(on: int, begin: Any, journey: UUID) -> None:
                 rules = rules_for(currency)
                 assert rules is not None
                 ends = datetime.combine(FIRST + held[1] * DAY, time(0), tzinfo=rules.zone)
-                await actions.place_hold(tx, invoice_number=number, ends_at=ends, agent="agent-1", expected=ANY_VERSION)
+                await actions.place_hold(
+                    tx, invoice_number=number, ends_at=ends, reason="vip", agent="agent-1", expected=ANY_VERSION
+                )
 
 
 async def test_year_on_the_moved_clock_brings_what_the_simulation_foretold(

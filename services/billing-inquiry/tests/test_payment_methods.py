@@ -2,14 +2,17 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
+import structlog.testing
+from prometheus_client import generate_latest
 
 from anliegen.billing_inquiry.domain import Inquiry
 from anliegen.billing_inquiry.four_eyes import NotWaiting, SecondPersonNeeded
+from anliegen.billing_inquiry.money import handlers as money
 from anliegen.billing_inquiry.payment_methods import actions
 from anliegen.billing_inquiry.payment_methods.domain import (
     BicWrong,
@@ -25,12 +28,16 @@ from anliegen.billing_inquiry.payment_methods.domain import (
     card,
     sepa_mandate,
 )
+from anliegen.billing_inquiry.payment_methods.mirror import Whose, masked
 from anliegen.events import (
     BillingReplyRequested,
+    PartnerOrigin,
     PaymentDetailsChanged,
     PaymentMethodChanged,
+    PaymentMethodRecorded,
     PaymentMethodReversed,
 )
+from anliegen.events.builders import build
 from anliegen.kit.versions import ANY_VERSION
 
 IBAN = "DE89 3704 0044 0532 0130 00"
@@ -133,6 +140,9 @@ async def test_reversal_restores_what_was_replaced(change_to: Any, published: An
             tx, method_id=second.method_id, reason="not_the_customer", agent="agent-2", expected=ANY_VERSION
         )
     assert await states(begin, journey) == [("sepa_mandate", "in_force"), ("invoice", "reversed")]
+    # The biller hears the whole of it again: a mandate that was in force before is collected from as one.
+    told_whole = [(one.method_id, one.sequence) for one in await published(PaymentDetailsChanged)]
+    assert told_whole == [(first.method_id, "FRST"), (second.method_id, None), (first.method_id, "RCUR")]
     (told,) = await published(PaymentMethodReversed)
     assert (told.restored, told.reason) == (first.method_id, "not_the_customer")
     with pytest.raises(PaymentMethodOver):
@@ -193,3 +203,88 @@ async def test_two_changes_at_once_leave_one_in_force(
         assert not waiting.done()
     await waiting
     assert await states(begin, journey) == [("sepa_mandate", "replaced"), ("invoice", "in_force")]
+
+
+# What the billing system has -----------------------------------------------------------------------------------------
+@pytest.fixture
+def record(begin: Any, clock: Any, journey: UUID) -> Callable[..., Awaitable[None]]:
+    """`await record("card", "… 4242", days=1)`: the billing system tells of it, as of so many days from now."""
+
+    async def tell(method: str, shown_as: str | None, *, days: int = 0) -> None:
+        at = clock.now() + timedelta(days=days)
+        event = build(
+            PaymentMethodRecorded, journey_id=journey, method=method, shown_as=shown_as, recorded_on=at.date(),
+            occurred_at=at, origin=build(PartnerOrigin, event_id=str(uuid4())),
+        )  # fmt: skip
+        async with begin() as tx:
+            await tx.lock(journey)
+            await money.note_payment_method(event, tx)
+
+    return tell
+
+
+@pytest.mark.parametrize(
+    ("method", "shown_as", "days", "whose"),
+    [
+        ("sepa_direct_debit", "DE89 … 3000", 1, Whose.BOTH),
+        ("sepa_direct_debit", None, -5, Whose.BOTH),
+        ("sepa_direct_debit", "DE02 … 2051", 1, Whose.BILLING_SYSTEM),
+        ("card", "… 4242", 1, Whose.BILLING_SYSTEM),
+        ("card", "… 4242", -1, Whose.OURS),
+        ("barter", None, 1, Whose.BILLING_SYSTEM),
+    ],
+)
+async def test_later_word_counts_of_ours_and_the_billing_system_s(
+    change_to: Any, record: Any, begin: Any, journey: UUID, method: str, shown_as: str | None, days: int, whose: Whose
+) -> None:
+    ours = await change_to(mandate())
+    await record("invoice", None, days=-30)
+    await record(method, shown_as, days=days)
+    async with begin() as tx:
+        current = await actions.get_current(tx, journey_id=journey)
+    assert (current.whose, current.ours) == (whose, ours)
+    assert current.recorded is not None
+    assert current.recorded.method == method
+
+
+async def test_without_a_change_the_billing_system_counts_and_without_both_nobody(
+    record: Any, begin: Any, journey: UUID, client: Any, inquiry: Inquiry
+) -> None:
+    async with begin() as tx:
+        assert (await actions.get_current(tx, journey_id=journey)).whose is Whose.NOBODY
+    # A partner that tells a whole account all the same.
+    await record("sepa_direct_debit", "DE89 3704 0044 0532 0130 00")
+    path = "/billing-inquiry/v1/payment-methods/current"
+    shown = await client.as_agent().get(path, params={"journey_id": str(journey)})
+    assert (shown.json()["whose"], shown.json()["ours"]) == ("billing_system", None)
+    assert shown.json()["billing_system"]["account"] == "DE89 … 3000"
+    assert "0532" not in shown.text
+    customer = client.as_customer(journey, scopes="cases:read")
+    assert (await customer.get(path, params={"journey_id": str(journey)})).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("told", "shown"),
+    [
+        ("4242 4242 4242 4242", "… 4242"), ("DE89370400440532013000", "DE89 … 3000"), ("… 4242", "… 4242"),
+        ("DE89 … 3000", "DE89 … 3000"), ("", ""),
+    ],
+)  # fmt: skip
+def test_account_that_comes_whole_is_masked(told: str, shown: str) -> None:
+    assert masked(told) == shown
+
+
+async def test_account_is_in_no_log_and_no_metric(
+    change_to: Any, begin: Any, journey: UUID, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with structlog.testing.capture_logs() as lines, caplog.at_level("DEBUG"):
+        method = await change_to(mandate())
+        async with begin() as tx:
+            await actions.reverse_payment_method(
+                tx, method_id=method.method_id, reason="mistyped", agent="agent-2", expected=ANY_VERSION
+            )
+        with pytest.raises(IbanWrong):
+            mandate(IBAN.replace("89", "88", 1))
+    written = f"{lines} {caplog.text} {capsys.readouterr()} {generate_latest().decode()} {method!r}"
+    for secret in ("0532013000", "0532 0130", "Rosa"):
+        assert secret not in written

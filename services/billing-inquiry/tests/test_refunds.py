@@ -47,7 +47,7 @@ def ask(begin: Any, inquiry: Inquiry) -> Ask:
 
 async def credit(begin: Any, journey: UUID) -> int:
     async with begin() as tx:
-        return refundable(await ledger.get_books(tx, journey_id=journey), "EUR")
+        return refundable(await ledger.get_books(tx, journey_id=journey), "EUR", given_back={})
 
 
 async def test_refund_goes_up_to_the_credit_and_no_further(ask: Ask, begin: Any, journey: UUID, published: Any) -> None:
@@ -132,3 +132,95 @@ async def test_refund_is_in_the_invoices_currency_and_for_its_customer(ask: Ask,
     stranger = await open_inquiry(uuid4())
     with pytest.raises(InquiryOfSomebodyElse):
         await ask(100, case_id=stranger.case_id)
+
+
+# A purchase is given back ---------------------------------------------------------------------------------------------
+async def balance(begin: Any, journey: UUID) -> tuple[int, int]:
+    async with begin() as tx:
+        books = await ledger.get_books(tx, journey_id=journey)
+        return books.balance("EUR"), books.open_amounts["R-1"]
+
+
+async def test_purchase_is_refunded_without_a_correction_up_to_what_was_paid_for_it(
+    ask: Ask, begin: Any, journey: UUID
+) -> None:
+    # 500 euros were paid, 119 of them for this invoice; the rest is to the customer's credit and not this purchase's.
+    with pytest.raises(RefundTooLarge):
+        await ask(11_901, of_purchase=True)
+    first = await ask(5_000, of_purchase=True, reason="returned_goods")
+    assert (first.state, first.of_purchase) == (State.BOOKED, True)
+    assert await credit(begin, journey) == 38_100, "what is to the customer's credit is as it was"
+    with pytest.raises(RefundTooLarge):
+        await ask(6_901, of_purchase=True)
+    await ask(6_900, of_purchase=True)
+    with pytest.raises(RefundTooLarge):
+        await ask(1, of_purchase=True)
+    assert await balance(begin, journey) == (-38_100, 0), "nothing is dunned again"
+
+
+async def test_reversed_refund_of_a_purchase_takes_its_credit_back(ask: Ask, begin: Any, journey: UUID) -> None:
+    before = await balance(begin, journey)
+    refund = await ask(11_900, of_purchase=True)
+    async with begin() as tx:
+        await actions.reverse_refund(
+            tx, refund_id=refund.refund_id, reason="goods_not_returned", agent="agent-2", expected=ANY_VERSION
+        )
+    assert await balance(begin, journey) == before
+    assert await credit(begin, journey) == 38_100
+    await ask(11_900, of_purchase=True)
+
+
+async def test_purchase_that_is_cancelled_after_its_refund_is_not_paid_out_twice(
+    ask: Ask, change: Any, begin: Any, journey: UUID
+) -> None:
+    await ask(5_000, of_purchase=True)
+    await change(-11_900, cause="correction")
+    with pytest.raises(RefundTooLarge):
+        await ask(20_000 + 25_001, reason="overpaid")
+    assert (await ask(20_000)).state is State.BOOKED
+    assert (await ask(18_100 + 6_900)).state is State.WAITING, "381 and what is left of the purchase"
+    with pytest.raises(RefundTooLarge):
+        await ask(18_100 + 6_901)
+
+
+@pytest.mark.parametrize("first", ["refund", "return"])
+async def test_refund_of_a_purchase_and_a_returned_payment_come_one_after_the_other(
+    ask: Ask, change: Any, begin: Any, inquiry: Inquiry, context: Any, journey: UUID, first: str
+) -> None:
+    told = {
+        "invoice_number": "R-1", "case_id": inquiry.case_id, "amount": Money(amount=11_900, currency="EUR"),
+        "reason": "returned_goods", "agent": "agent-1", "of_purchase": True,
+    }  # fmt: skip
+    async with begin() as tx:
+        await tx.lock(journey)
+        if first == "refund":
+            await actions.ask_for_refund(tx, **told)
+            waiting = asyncio.create_task(change(50_000))
+        else:
+            await change(50_000, within=tx)
+            waiting = asyncio.create_task(ask(11_900, of_purchase=True))
+        await waits_for_a_lock(context)
+        assert not waiting.done()
+    if first == "refund":
+        await waiting
+        # The money went out, and what had paid it went back: it is owed, and dunning begins anew.
+        assert await balance(begin, journey) == (11_900, 11_900)
+    else:
+        with pytest.raises(RefundTooLarge):
+            await waiting
+        assert await balance(begin, journey) == (11_900, 11_900)
+
+
+async def waits_for_a_lock(context: Any) -> None:
+    """Until PostgreSQL says that somebody waits for a lock."""
+    async with asyncio.timeout(10):
+        while True:
+            async with context.pool.acquire() as connection:
+                if await connection.fetchval(
+                    """
+                    SELECT count(*) FROM pg_stat_activity
+                    WHERE datname = current_database() AND cardinality(pg_blocking_pids(pid)) > 0
+                    """
+                ):
+                    return
+            await asyncio.sleep(0.01)

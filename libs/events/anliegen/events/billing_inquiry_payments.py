@@ -65,6 +65,8 @@ class PaymentDetailsChanged(JourneyEvent, type="billing_inquiry.payment_details_
     """When the mandate was signed."""
     mandate_reference: str | None = Field(default=None, max_length=35)
     """How the mandate is named to the bank."""
+    sequence: str | None = Field(default=None, max_length=4)
+    """Of a mandate: `FRST` before its first collection, `RCUR` where it was in force before."""
     token: str | None = Field(default=None, max_length=200)
     """The card service's reference."""
 

@@ -45,8 +45,8 @@ def needs_second_person(amounts: dict[str, int], limits: Limits) -> bool:
 
 
 def check_second_person(*, asked_by: str, confirmed_by: str) -> None:
-    """Raise SecondPersonNeeded where both are one."""
-    if asked_by == confirmed_by:
+    """Raise SecondPersonNeeded where both are one. A subject names a person, however many tokens they hold."""
+    if asked_by.strip().casefold() == confirmed_by.strip().casefold():
         raise SecondPersonNeeded
 
 

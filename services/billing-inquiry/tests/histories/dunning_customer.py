@@ -213,12 +213,15 @@ class Customer:
             await self.commit(self.journey, work=work)
 
     async def undo(self, now: datetime) -> None:
+        """Undo the correction that was made last, where one is in force."""
+
         async def work(tx: Transaction) -> None:
-            for number in self.numbers:
-                for one in await invoice_store.list_corrections(tx, invoice_number=number):
-                    await correct.reverse_correction(
-                        tx, correction_id=one.correction_id, reason="mistake", agent="agent-1", expected=ANY_VERSION
-                    )
+            number = self.chance.choice(self.numbers)
+            known = await invoice_store.list_corrections(tx, invoice_number=number)
+            for one in [one for one in known if one.reversed_at is None][-1:]:
+                await correct.reverse_correction(
+                    tx, correction_id=one.correction_id, reason="mistake", agent="agent-1", expected=ANY_VERSION
+                )
 
         with suppress(CorrectionNotInForce):
             await self.commit(self.journey, work=work)
@@ -228,7 +231,9 @@ class Customer:
         ends = datetime.combine(now.date() + self.chance.randint(1, 30) * DAY, time(12), tzinfo=ZONE)
 
         async def work(tx: Transaction) -> None:
-            await actions.place_hold(tx, invoice_number=number, ends_at=ends, agent="agent-1", expected=ANY_VERSION)
+            await actions.place_hold(
+                tx, invoice_number=number, ends_at=ends, reason="vip", agent="agent-1", expected=ANY_VERSION
+            )
 
         known = self.invoices.get(number)
         if known is None or known.cleared:
@@ -247,7 +252,12 @@ class Customer:
             for hold in standing.holds:
                 if hold.case_id is None and hold.in_force(now):
                     await actions.release_hold(
-                        tx, invoice_number=number, hold_id=hold.hold_id, agent="agent-2", expected=ANY_VERSION
+                        tx,
+                        invoice_number=number,
+                        hold_id=hold.hold_id,
+                        reason="mistake",
+                        agent="agent-2",
+                        expected=ANY_VERSION,
                     )
 
         with suppress(DunningNotFound, HoldNotFound):
@@ -325,15 +335,14 @@ class Customer:
                     self.invoices[number] = Reckoned(number, currency, issued_on, due_on, business, told, now)
                 self.invoices[number].owe(list(zip(days, amounts, strict=True)), now)
             for one in self.invoices.values():
-                least = 500 if len(one.steps) < len(one.law.levels) else one.law.hand_over[1]
-                one.missed &= not self.is_held(one.number, now) and one.open >= least
+                one.missed &= not self.is_held(one.number, now) and not one.is_over
                 freed = self.free(one.number, now)
                 one.missed &= freed is None or freed + timedelta(days=one.law.rest_after_hold) <= now
                 # What was late on a closed day waits for nine o'clock of the next open one.
                 one.missed &= one.law.sends_on(now.astimezone(ZONE).date())
 
     def next_step(self, one: Reckoned, now: datetime) -> datetime | None:
-        if self.is_held(one.number, now):
+        if self.is_held(one.number, now) or one.is_over:
             return None
         for n in range(400):
             nine = datetime.combine(now.astimezone(ZONE).date() + n * DAY, time(9), tzinfo=ZONE)

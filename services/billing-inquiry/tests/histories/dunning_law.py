@@ -94,6 +94,12 @@ class Reckoned:
         return len(self.steps) > len(self.law.levels)
 
     @property
+    def is_over(self) -> bool:
+        """Whether nothing more is to go out as it stands: it is paid, handed over, or too little."""
+        least = 500 if len(self.steps) < len(self.law.levels) else self.law.hand_over[1]
+        return self.cleared or self.handed_over or self.open < least
+
+    @property
     def stage(self) -> str:
         steps = "handed_over" if self.handed_over else "dunned" if self.steps else "watched"
         return "cleared" if self.cleared else steps
@@ -111,21 +117,15 @@ class Reckoned:
 
     def may_go_out(self, nine: datetime, free_since: datetime | None) -> bool:
         """Whether the next step is due at nine o'clock of a day on which nothing holds."""
-        if self.cleared or self.handed_over:
+        if self.is_over:
             return False
         level = len(self.steps)
         last = level == len(self.law.levels)
-        wait, least = (self.law.hand_over[0], self.law.hand_over[1]) if last else (self.law.levels[level][1], 500)
+        wait = self.law.hand_over[0] if last else self.law.levels[level][1]
         rested = free_since is None or nine >= free_since + timedelta(days=self.law.rest_after_hold)
         waited_from = self.steps[-1]["pay_by"] if self.steps else self.deadline
         day = nine.astimezone(ZONE).date()
-        return (
-            self.open >= least
-            and rested
-            and nine >= self.began
-            and day >= waited_from + timedelta(days=wait)
-            and self.law.sends_on(day)
-        )
+        return rested and nine >= self.began and day >= waited_from + timedelta(days=wait) and self.law.sends_on(day)
 
     def take_step(self, now: datetime) -> None:
         """The next step goes out now."""

@@ -112,13 +112,25 @@ async def spread_evenly(tx: Transaction, *, invoice_number: str, count: int, fir
     return equal_instalments(max(standing.debt.open_amount, 0), count=count, first_on=first_on)
 
 
-async def cancel_agreement(tx: Transaction, *, agreement_id: UUID, agent: str, expected: ExpectedVersion) -> Agreement:
-    """Take an agreement back; dunning goes on after some days. Raises AgreementNotFound, AgreementOver."""
+async def preview_cancellation(
+    tx: Transaction, *, agreement_id: UUID, reason: str, agent: str, expected: ExpectedVersion
+) -> Agreement:
+    """The agreement as it would be taken back. Nothing is stored.
+
+    Raises AgreementNotFound, PreconditionFailed, AgreementOver.
+    """
     # The journey of an agreement never changes, so it may be read before the lock.
     await tx.lock((await store.get_agreement(tx, agreement_id=agreement_id)).journey_id)
     before = await store.get_agreement(tx, agreement_id=agreement_id)
     expected.check(before.version)
-    agreement = before.cancelled(at=tx.now, by=agent)
+    return before.cancelled(at=tx.now, by=agent, reason=reason)
+
+
+async def cancel_agreement(
+    tx: Transaction, *, agreement_id: UUID, reason: str, agent: str, expected: ExpectedVersion
+) -> Agreement:
+    """Take an agreement back; dunning goes on after some days. Raises as `preview_cancellation` does."""
+    agreement = await preview_cancellation(tx, agreement_id=agreement_id, reason=reason, agent=agent, expected=expected)
     await store.update_agreement(tx, agreement=agreement)
     await set_look(tx, agreement)
     await announce_end(tx, agreement)

@@ -24,7 +24,7 @@ from anliegen.kit.versions import ExpectedVersion
 
 from . import actions, store
 from .domain import AgreementNotFound, Instalment, Kind
-from .views import AgreementView, MakeAgreement, instalments_of
+from .views import AgreementView, CancelAgreement, MakeAgreement, instalments_of
 
 TASK = Task.BILLING_INQUIRY.value
 Number = Annotated[str, Path(min_length=1, max_length=60)]
@@ -89,12 +89,28 @@ async def get_agreement(*, agreement_id: UUID, tx: Tx, caller: Caller, response:
     dependencies=[requires("cases:write"), idempotent],
 )
 async def cancel_agreement(
-    *, agreement_id: UUID, tx: Tx, caller: Caller, version: IfMatch, response: Response
+    *, agreement_id: UUID, body: CancelAgreement, tx: Tx, caller: Caller, version: IfMatch, response: Response
 ) -> AgreementView:
     """Take an agreement back; dunning goes on after some days."""
     authorize_work(caller, task=TASK)
-    agreement = await actions.cancel_agreement(tx, agreement_id=agreement_id, agent=caller.subject, expected=version)
+    agreement = await actions.cancel_agreement(
+        tx, agreement_id=agreement_id, reason=body.reason, agent=caller.subject, expected=version
+    )
     set_etag(response, agreement.version)
+    return AgreementView.of(agreement)
+
+
+@router.post(
+    "/agreements/{agreement_id}/cancellation/preview",
+    name="preview_cancellation",
+    dependencies=[requires("cases:read"), unconditional("it stores nothing")],
+)
+async def preview_cancellation(*, agreement_id: UUID, body: CancelAgreement, tx: Tx, caller: Caller) -> AgreementView:
+    """The agreement as it would be taken back, or why it cannot be. Nothing is stored."""
+    authorize_work(caller, task=TASK)
+    agreement = await actions.preview_cancellation(
+        tx, agreement_id=agreement_id, reason=body.reason, agent=caller.subject, expected=ExpectedVersion(None)
+    )
     return AgreementView.of(agreement)
 
 

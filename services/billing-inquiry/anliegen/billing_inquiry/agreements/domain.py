@@ -89,6 +89,8 @@ class Agreement:
     """How many instalments the customer was reminded of."""
     ended_at: datetime | None = None
     ended_by: str | None = None
+    ended_because: str | None = None
+    """Why somebody took it back, as a code."""
     version: int = 1
 
     @property
@@ -148,11 +150,11 @@ class Agreement:
         upcoming = self.next_instalment
         return replace(self, reminded=upcoming[0] if upcoming else self.reminded, version=self.version + 1)
 
-    def cancelled(self, *, at: datetime, by: str) -> Self:
-        """It is taken back. Raises AgreementOver."""
+    def cancelled(self, *, at: datetime, by: str, reason: str) -> Self:
+        """It is taken back for this reason. Raises AgreementOver."""
         if self.state is not State.ACTIVE:
             raise AgreementOver
-        return self._ended(State.CANCELLED, at=at, by=by)
+        return replace(self._ended(State.CANCELLED, at=at, by=by), ended_because=reason)
 
     def _ended(self, state: State, *, at: datetime, by: str) -> Self:
         return replace(self, state=state, ended_at=at, ended_by=by, version=self.version + 1)

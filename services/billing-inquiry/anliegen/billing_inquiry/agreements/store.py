@@ -11,7 +11,7 @@ from .domain import Agreement, AgreementNotFound, Instalment, Kind, State
 
 COLUMNS = """
     agreement_id, kind, invoice_number, journey_id, case_id, currency, open_at_start, due_dates, amounts, agreed_at,
-    agreed_by, pack, state, paid, reminded, ended_at, ended_by, version
+    agreed_by, pack, state, paid, reminded, ended_at, ended_by, version, ended_because
 """
 
 
@@ -20,12 +20,13 @@ async def insert_agreement(tx: Transaction, *, agreement: Agreement) -> None:
     await tx.execute(
         f"""
         INSERT INTO payment_agreements ({COLUMNS})
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
         """,
         agreement.agreement_id, agreement.kind, agreement.invoice_number, agreement.journey_id, agreement.case_id,
         agreement.currency, agreement.open_at_start, [one.due_on for one in agreement.instalments],
         [one.amount for one in agreement.instalments], agreement.agreed_at, agreement.agreed_by, agreement.pack,
         agreement.state, agreement.paid, agreement.reminded, agreement.ended_at, agreement.ended_by, agreement.version,
+        agreement.ended_because,
     )  # fmt: skip
 
 
@@ -33,11 +34,12 @@ async def update_agreement(tx: Transaction, *, agreement: Agreement) -> None:
     """Store what changed."""
     await tx.execute(
         """
-        UPDATE payment_agreements SET state = $2, paid = $3, reminded = $4, ended_at = $5, ended_by = $6, version = $7
+        UPDATE payment_agreements SET state = $2, paid = $3, reminded = $4, ended_at = $5, ended_by = $6, version = $7,
+            ended_because = $8
         WHERE agreement_id = $1
         """,
         agreement.agreement_id, agreement.state, agreement.paid, agreement.reminded, agreement.ended_at,
-        agreement.ended_by, agreement.version,
+        agreement.ended_by, agreement.version, agreement.ended_because,
     )  # fmt: skip
 
 

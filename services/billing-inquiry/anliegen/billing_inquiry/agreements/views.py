@@ -42,6 +42,12 @@ class MakeAgreement(Body):
         return self
 
 
+class CancelAgreement(Body):
+    """Why it is taken back, as a code."""
+
+    reason: Annotated[str, Field(pattern=r"^[a-z][a-z_]*$", max_length=60, examples=["customer_wishes"])]
+
+
 class InstalmentView(BaseModel):
     """A part of what was agreed."""
 
@@ -66,6 +72,7 @@ class AgreementView(BaseModel):
     agreed_by: str
     ended_at: datetime | None
     ended_by: str | None
+    ended_because: str | None
     missed_at: datetime | None = Field(description="When the next unpaid instalment counts as missed.")
     pack: str
     version: int = Field(description="As in the ETag.")

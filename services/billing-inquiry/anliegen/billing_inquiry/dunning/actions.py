@@ -11,7 +11,8 @@ Who meets whom, and who goes first:
 """
 
 from collections.abc import Iterable
-from datetime import datetime
+from dataclasses import replace
+from datetime import UTC, datetime
 from uuid import UUID
 
 from anliegen.events import (
@@ -109,10 +110,13 @@ async def follow_case(
         await _reconsider_under_its_lock(tx, invoice_number=number, locked=journey_id)
 
 
-async def place_hold(
-    tx: Transaction, *, invoice_number: str, ends_at: datetime, agent: str, expected: ExpectedVersion
+async def preview_hold(
+    tx: Transaction, *, invoice_number: str, ends_at: datetime, reason: str, agent: str, expected: ExpectedVersion
 ) -> Standing:
-    """Hold dunning by hand until then. Raises DunningNotFound, PreconditionFailed, NothingToHold, HoldEndsTooEarly."""
+    """How dunning would stand if it were held by hand until then, for this reason. Nothing is stored.
+
+    Raises DunningNotFound, PreconditionFailed, NothingToHold, HoldEndsTooEarly.
+    """
     standing = await load_standing(tx, invoice_number=invoice_number, expected=expected)
     if standing.dunning.stage is Stage.CLEARED:
         raise NothingToHold
@@ -120,31 +124,66 @@ async def place_hold(
         raise HoldEndsTooEarly
     hold = Hold(
         hold_id=ids.uuid7(tx.wall), invoice_number=invoice_number, reason=HoldReason.MANUAL, case_id=None,
-        placed_at=tx.now, placed_by=agent, ends_at=ends_at,
+        placed_at=tx.now, placed_by=agent, ends_at=ends_at, placed_because=reason,
     )  # fmt: skip
+    return _as_held_by(standing, (*standing.holds, hold), tx.now)
+
+
+async def place_hold(
+    tx: Transaction, *, invoice_number: str, ends_at: datetime, reason: str, agent: str, expected: ExpectedVersion
+) -> Standing:
+    """Hold dunning by hand until then. Raises as `preview_hold` does."""
+    drawn = await preview_hold(
+        tx, invoice_number=invoice_number, ends_at=ends_at, reason=reason, agent=agent, expected=expected
+    )
+    hold = drawn.holds[-1]
     await store.insert_hold(tx, hold=hold)
     await tx.set_timer(
-        HOLD_ENDS, key=standing.debt.journey_id, subject=hold.hold_id, due_at=ends_at,
+        HOLD_ENDS, key=drawn.debt.journey_id, subject=hold.hold_id, due_at=ends_at,
         payload={"invoice_number": invoice_number},
     )  # fmt: skip
-    await _conclude(tx, standing.debt)
+    await _conclude(tx, drawn.debt)
     return await get_standing(tx, invoice_number=invoice_number)
 
 
-async def release_hold(
-    tx: Transaction, *, invoice_number: str, hold_id: UUID, agent: str, expected: ExpectedVersion
+async def preview_release(
+    tx: Transaction, *, invoice_number: str, hold_id: UUID, reason: str, agent: str, expected: ExpectedVersion
 ) -> Standing:
-    """End a hold that was placed by hand. Raises DunningNotFound, PreconditionFailed, HoldNotFound, HoldOfCase."""
+    """How dunning would stand if a hold by hand ended now. Nothing is stored.
+
+    Raises DunningNotFound, PreconditionFailed, HoldNotFound, HoldOfCase.
+    """
     standing = await load_standing(tx, invoice_number=invoice_number, expected=expected)
     hold = next((hold for hold in standing.holds if hold.hold_id == hold_id), None)
     if hold is None:
         raise HoldNotFound
     if hold.case_id is not None:
         raise HoldOfCase
-    await store.update_hold_released(tx, hold_ids=[hold_id], at=tx.now, by=agent)
+    over = replace(hold, released_at=tx.now, released_by=agent, released_because=reason)
+    released = over if hold.released_at is None else hold
+    return _as_held_by(standing, tuple(released if one is hold else one for one in standing.holds), tx.now)
+
+
+async def release_hold(
+    tx: Transaction, *, invoice_number: str, hold_id: UUID, reason: str, agent: str, expected: ExpectedVersion
+) -> Standing:
+    """End a hold that was placed by hand. Raises as `preview_release` does."""
+    drawn = await preview_release(
+        tx, invoice_number=invoice_number, hold_id=hold_id, reason=reason, agent=agent, expected=expected
+    )
+    await store.update_hold_released(tx, hold_ids=[hold_id], at=tx.now, by=agent, because=reason)
     await tx.cancel_timer(HOLD_ENDS, subject=hold_id)
-    await _conclude(tx, standing.debt)
+    await _conclude(tx, drawn.debt)
     return await get_standing(tx, invoice_number=invoice_number)
+
+
+def _as_held_by(standing: Standing, holds: tuple[Hold, ...], now: datetime) -> Standing:
+    dunning = reconsidered(
+        standing.dunning, debt=standing.debt, holds=holds, steps=standing.current_steps,
+        rules=rules_for(standing.debt.currency), now=now,
+    )  # fmt: skip
+    next_step_at = dunning.next_step_at.astimezone(UTC) if dunning.next_step_at else None
+    return replace(standing, dunning=replace(dunning, next_step_at=next_step_at), holds=holds)
 
 
 # What all of them share -----------------------------------------------------------------------------------------------

@@ -23,13 +23,14 @@ from anliegen.kit.http import (
     unconditional,
     works_on,
 )
+from anliegen.kit.versions import ANY_VERSION
 
 from . import actions, store
 from .domain import DunningNotFound
 from .rules import rules_for
 from .simulate import Change, HeldDays, simulate
 from .store import Standing
-from .views import DunningView, HappeningView, HoldDunning, SimulateDunning, SimulationView
+from .views import DunningView, HappeningView, HoldDunning, ReleaseDunning, SimulateDunning, SimulationView
 
 TASK = Task.BILLING_INQUIRY.value
 Number = Annotated[str, Path(min_length=1, max_length=60)]
@@ -54,9 +55,25 @@ async def hold_dunning(
     """Have nothing go out on an invoice until a time. What cases hold ends with these."""
     await _worked_on(tx, caller, invoice_number)
     standing = await actions.place_hold(
-        tx, invoice_number=invoice_number, ends_at=body.ends_at, agent=caller.subject, expected=version
-    )
+        tx, invoice_number=invoice_number, ends_at=body.ends_at, reason=body.reason, agent=caller.subject,
+        expected=version,
+    )  # fmt: skip
     return _shown(standing, tx, response)
+
+
+@router.post(
+    "/dunnings/{invoice_number}/hold/preview",
+    name="preview_hold",
+    dependencies=[requires("cases:read"), unconditional("it stores nothing")],
+)
+async def preview_hold(*, invoice_number: Number, body: HoldDunning, tx: Tx, caller: Caller) -> DunningView:
+    """How dunning would stand if it were held so, or why it cannot be. Nothing is stored."""
+    await _worked_on(tx, caller, invoice_number)
+    standing = await actions.preview_hold(
+        tx, invoice_number=invoice_number, ends_at=body.ends_at, reason=body.reason, agent=caller.subject,
+        expected=ANY_VERSION,
+    )  # fmt: skip
+    return DunningView.of(standing, now=tx.now)
 
 
 @router.post(
@@ -65,14 +82,38 @@ async def hold_dunning(
     dependencies=[requires("cases:write"), idempotent],
 )
 async def release_dunning(
-    *, invoice_number: Number, hold_id: UUID, tx: Tx, caller: Caller, version: IfMatch, response: Response
+    *,
+    invoice_number: Number,
+    hold_id: UUID,
+    body: ReleaseDunning,
+    tx: Tx,
+    caller: Caller,
+    version: IfMatch,
+    response: Response,
 ) -> DunningView:
     """End a hold that was placed by hand; the customer has some days before the next reminder."""
     await _worked_on(tx, caller, invoice_number)
     standing = await actions.release_hold(
-        tx, invoice_number=invoice_number, hold_id=hold_id, agent=caller.subject, expected=version
+        tx, invoice_number=invoice_number, hold_id=hold_id, reason=body.reason, agent=caller.subject, expected=version
     )
     return _shown(standing, tx, response)
+
+
+@router.post(
+    "/dunnings/{invoice_number}/holds/{hold_id}/release/preview",
+    name="preview_release",
+    dependencies=[requires("cases:read"), unconditional("it stores nothing")],
+)
+async def preview_release(
+    *, invoice_number: Number, hold_id: UUID, body: ReleaseDunning, tx: Tx, caller: Caller
+) -> DunningView:
+    """How dunning would go on if this hold ended now. Nothing is stored."""
+    await _worked_on(tx, caller, invoice_number)
+    standing = await actions.preview_release(
+        tx, invoice_number=invoice_number, hold_id=hold_id, reason=body.reason, agent=caller.subject,
+        expected=ANY_VERSION,
+    )  # fmt: skip
+    return DunningView.of(standing, now=tx.now)
 
 
 @router.post(

@@ -95,6 +95,9 @@ class Hold:
     ends_at: datetime | None = None
     released_at: datetime | None = None
     released_by: str | None = None
+    placed_because: str | None = None
+    """Why somebody placed it by hand, as a code."""
+    released_because: str | None = None
 
     def in_force(self, at: datetime) -> bool:
         """Whether it holds at this moment."""

@@ -20,7 +20,10 @@ ONE_DAY = timedelta(days=1)
 DUNNING = """
     invoice_number, journey_id, stage, round, due_on, began_at, level, held, free_since, next_step_at, pack, version
 """
-HOLD = "hold_id, invoice_number, reason, case_id, placed_at, placed_by, ends_at, released_at, released_by"
+HOLD = """
+    hold_id, invoice_number, reason, case_id, placed_at, placed_by, ends_at, released_at, released_by, placed_because,
+    released_because
+"""
 STEP = "round, level, name, reached_at, open_amount, fee, interest, lump_sum, default_since, pay_by, pack"
 
 
@@ -179,20 +182,25 @@ async def insert_hold(tx: Transaction, *, hold: Hold) -> bool:
     """Record a hold; tells whether it is new. A case holds an invoice once at a time."""
     return bool(
         await tx.execute(
-            f"INSERT INTO dunning_holds ({HOLD}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING",
+            f"""
+            INSERT INTO dunning_holds ({HOLD}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+            ON CONFLICT DO NOTHING
+            """,
             *asdict(hold).values(),
         )
     )
 
 
-async def update_hold_released(tx: Transaction, *, hold_ids: Iterable[UUID], at: datetime, by: str) -> None:
+async def update_hold_released(
+    tx: Transaction, *, hold_ids: Iterable[UUID], at: datetime, by: str, because: str | None = None
+) -> None:
     """Release these holds; one that is released stays as it is."""
     await tx.execute(
         """
-        UPDATE dunning_holds SET released_at = $2, released_by = $3
+        UPDATE dunning_holds SET released_at = $2, released_by = $3, released_because = $4
         WHERE hold_id = ANY ($1::uuid[]) AND released_at IS NULL
         """,
-        list(hold_ids), at, by,
+        list(hold_ids), at, by, because,
     )  # fmt: skip
 
 

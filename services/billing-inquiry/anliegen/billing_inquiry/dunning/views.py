@@ -15,6 +15,7 @@ from .simulate import Happening
 from .store import Standing
 
 InvoiceNumber = Annotated[str, Field(min_length=1, max_length=60)]
+Reason = Annotated[str, Field(pattern=r"^[a-z][a-z_]*$", max_length=60, examples=["customer_in_hospital"])]
 Amount = Annotated[int, Field(ge=-(10**15), le=10**15)]
 
 
@@ -25,9 +26,16 @@ class Body(BaseModel):
 
 
 class HoldDunning(Body):
-    """Until when nothing is to go out."""
+    """Until when nothing is to go out, and why."""
 
     ends_at: AwareDatetime
+    reason: Reason
+
+
+class ReleaseDunning(Body):
+    """Why a hold ends before its time."""
+
+    reason: Reason
 
 
 class ChangeGiven(Body):
@@ -95,6 +103,8 @@ class HoldView(BaseModel):
     ends_at: datetime | None
     released_at: datetime | None
     released_by: str | None
+    placed_because: str | None
+    released_because: str | None
     in_force: bool
 
 

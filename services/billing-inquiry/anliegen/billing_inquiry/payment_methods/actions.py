@@ -24,6 +24,10 @@ from ..four_eyes import FOUR_EYES, needs_second_person
 from . import store
 from .domain import Details, Kind, PaymentMethod, State
 from .domain import PaymentMethodWaits as ChangeWaits
+from .mirror import Current, compare
+
+FIRST, FURTHER = "FRST", "RCUR"
+"""The sequence types of SEPA: the first collection of a mandate, and each further one."""
 
 
 async def change_payment_method(tx: Transaction, *, case_id: UUID, details: Details, agent: str) -> PaymentMethod:
@@ -63,28 +67,57 @@ async def preview_payment_method(tx: Transaction, *, case_id: UUID, details: Det
     )  # fmt: skip
 
 
+async def preview_confirmation(
+    tx: Transaction, *, method_id: UUID, agent: str, expected: ExpectedVersion
+) -> PaymentMethod:
+    """It as a second person would confirm it. Nothing is stored.
+
+    Raises PaymentMethodNotFound, PreconditionFailed, NotWaiting, SecondPersonNeeded.
+    """
+    waiting = await _load(tx, method_id=method_id, expected=expected)
+    before = await _in_force(tx, waiting)
+    return waiting.confirmed(by=agent, at=tx.now, replaces=before.method_id if before else None)
+
+
 async def confirm_payment_method(
     tx: Transaction, *, method_id: UUID, agent: str, expected: ExpectedVersion
 ) -> PaymentMethod:
-    """A second person agrees. Raises PaymentMethodNotFound, PreconditionFailed, NotWaiting, SecondPersonNeeded."""
-    waiting = await _load(tx, method_id=method_id, expected=expected)
-    before = await _in_force(tx, waiting)
-    method = waiting.confirmed(by=agent, at=tx.now, replaces=before.method_id if before else None)
-    if before is not None:
+    """A second person agrees. Raises as `preview_confirmation` does."""
+    method = await preview_confirmation(tx, method_id=method_id, agent=agent, expected=expected)
+    if method.replaces is not None:
+        before = await store.get_payment_method(tx, method_id=method.replaces)
         await store.update_payment_method(tx, method=before.replaced())
     await store.update_payment_method(tx, method=method)
     await _announce_change(tx, method)
     return method
 
 
+async def preview_refusal(
+    tx: Transaction, *, method_id: UUID, reason: str, agent: str, expected: ExpectedVersion
+) -> PaymentMethod:
+    """It as it would be refused. Nothing is stored. Raises PaymentMethodNotFound, PreconditionFailed, NotWaiting."""
+    waiting = await _load(tx, method_id=method_id, expected=expected)
+    return waiting.refused(by=agent, at=tx.now, reason=reason)
+
+
 async def refuse_payment_method(
     tx: Transaction, *, method_id: UUID, reason: str, agent: str, expected: ExpectedVersion
 ) -> PaymentMethod:
-    """A second person does not agree, or who asked takes it back. Raises PaymentMethodNotFound, NotWaiting."""
-    waiting = await _load(tx, method_id=method_id, expected=expected)
-    method = waiting.refused(by=agent, at=tx.now, reason=reason)
+    """A second person does not agree, or who asked takes it back. Raises as `preview_refusal` does."""
+    method = await preview_refusal(tx, method_id=method_id, reason=reason, agent=agent, expected=expected)
     await store.update_payment_method(tx, method=method)
     return method
+
+
+async def preview_reversal(
+    tx: Transaction, *, method_id: UUID, reason: str, agent: str, expected: ExpectedVersion
+) -> PaymentMethod:
+    """It as it would be taken back; `replaces` is in force again then. Nothing is stored.
+
+    Raises PaymentMethodNotFound, PreconditionFailed, PaymentMethodOver.
+    """
+    before = await _load(tx, method_id=method_id, expected=expected)
+    return before.reversed(by=agent, at=tx.now, reason=reason)
 
 
 async def reverse_payment_method(
@@ -92,10 +125,9 @@ async def reverse_payment_method(
 ) -> PaymentMethod:
     """Take it back: what it replaced is in force again, else the customer pays by invoice.
 
-    Raises PaymentMethodNotFound, PreconditionFailed, PaymentMethodOver.
+    Raises as `preview_reversal` does.
     """
-    before = await _load(tx, method_id=method_id, expected=expected)
-    method = before.reversed(by=agent, at=tx.now, reason=reason)
+    method = await preview_reversal(tx, method_id=method_id, reason=reason, agent=agent, expected=expected)
     await store.update_payment_method(tx, method=method)
     restored = None
     if method.replaces is not None:
@@ -106,12 +138,24 @@ async def reverse_payment_method(
             **_told(method), reason=reason, reversed_by=agent, restored=restored.method_id if restored else None
         )
     )
+    if restored is not None:
+        tx.publish(_details_of(restored, sequence=FURTHER if restored.mandate_reference else None))
     return method
 
 
 async def list_methods_of_person(tx: Transaction, *, journey_id: UUID) -> list[PaymentMethod]:
     """The history of the person behind this journey, the oldest first."""
     return await _of_person(tx, journey_id)
+
+
+async def get_current(tx: Transaction, *, journey_id: UUID) -> Current:
+    """How the person behind this journey pays now: what is in force here, what the billing system told, who counts."""
+    known = await _of_person(tx, journey_id)
+    ours = max(
+        (one for one in known if one.state is State.IN_FORCE), key=lambda one: one.decided_at or one.asked_at,
+        default=None,
+    )  # fmt: skip
+    return compare(ours, await store.find_recorded(tx, journey_ids=await tx.members(journey_id)))
 
 
 async def _load(tx: Transaction, *, method_id: UUID, expected: ExpectedVersion) -> PaymentMethod:
@@ -138,13 +182,7 @@ async def _announce_change(tx: Transaction, method: PaymentMethod) -> None:
             **_told(method), replaces=method.replaces, asked_by=method.asked_by, confirmed_by=method.decided_by
         )
     )
-    tx.publish(
-        PaymentDetailsChanged(
-            journey_id=method.journey_id, method_id=method.method_id, kind=details.kind, iban=details.iban,
-            bic=details.bic, holder=details.holder, signed_on=details.signed_on, token=details.token,
-            mandate_reference=method.mandate_reference,
-        )
-    )  # fmt: skip
+    tx.publish(_details_of(method, sequence=FIRST if method.mandate_reference else None))
     contact_id = await find_newest_contact_id(
         tx, case_id=method.case_id, journey_ids=await tx.members(method.journey_id)
     )
@@ -158,6 +196,15 @@ async def _announce_change(tx: Transaction, method: PaymentMethod) -> None:
             journey_id=method.journey_id, reply_id=ids.derived("reply", method.method_id), case_id=method.case_id,
             task=Task.BILLING_INQUIRY, contact_id=contact_id, template="payment_method_changed", values=values,
         )
+    )  # fmt: skip
+
+
+def _details_of(method: PaymentMethod, *, sequence: str | None) -> PaymentDetailsChanged:
+    details = method.details
+    return PaymentDetailsChanged(
+        journey_id=method.journey_id, method_id=method.method_id, kind=details.kind, iban=details.iban,
+        bic=details.bic, holder=details.holder, signed_on=details.signed_on, token=details.token,
+        mandate_reference=method.mandate_reference, sequence=sequence,
     )  # fmt: skip
 
 

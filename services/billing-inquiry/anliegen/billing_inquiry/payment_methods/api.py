@@ -17,10 +17,11 @@ from anliegen.kit.http import (
     set_etag,
     unconditional,
 )
+from anliegen.kit.versions import ANY_VERSION
 
 from . import actions, store
 from .domain import PaymentMethod
-from .views import ChangePaymentMethod, GiveReason, PaymentMethodView
+from .views import ChangePaymentMethod, CurrentPaymentMethodView, GiveReason, PaymentMethodView
 
 TASK = Task.BILLING_INQUIRY.value
 router = APIRouter(prefix="/billing-inquiry/v1", tags=["billing-inquiry"])
@@ -64,6 +65,15 @@ async def preview_payment_method(*, body: ChangePaymentMethod, tx: Tx, caller: C
     return PaymentMethodView.of(
         await actions.preview_payment_method(tx, case_id=body.inquiry_id, details=body.details, agent=caller.subject)
     )
+
+
+@router.get("/payment-methods/current", name="get_current_payment_method", dependencies=[requires("cases:read")])
+async def get_current_payment_method(
+    *, journey_id: Annotated[UUID, Query(description="The person behind this journey.")], tx: Tx, caller: Caller
+) -> CurrentPaymentMethodView:
+    """How a person pays now, as we and the billing system have it, and whose word counts."""
+    authorize_work(caller, task=TASK)
+    return CurrentPaymentMethodView.of(await actions.get_current(tx, journey_id=journey_id))
 
 
 @router.get("/payment-methods/{method_id}", name="get_payment_method", dependencies=[requires("cases:read")])
@@ -118,6 +128,53 @@ async def reverse_payment_method(
         tx, method_id=method_id, reason=body.reason, agent=caller.subject, expected=version
     )
     return _shown(method, response)
+
+
+@router.post(
+    "/payment-methods/{method_id}/confirmation/preview",
+    name="preview_payment_method_confirmation",
+    dependencies=[requires("cases:read"), unconditional("it stores nothing")],
+)
+async def preview_payment_method_confirmation(*, method_id: UUID, tx: Tx, caller: Caller) -> PaymentMethodView:
+    """The payment method as your confirmation would leave it, or why you cannot confirm it. Nothing is stored."""
+    authorize_work(caller, task=TASK)
+    return PaymentMethodView.of(
+        await actions.preview_confirmation(tx, method_id=method_id, agent=caller.subject, expected=ANY_VERSION)
+    )
+
+
+@router.post(
+    "/payment-methods/{method_id}/refusal/preview",
+    name="preview_payment_method_refusal",
+    dependencies=[requires("cases:read"), unconditional("it stores nothing")],
+)
+async def preview_payment_method_refusal(
+    *, method_id: UUID, body: GiveReason, tx: Tx, caller: Caller
+) -> PaymentMethodView:
+    """The payment method as it would be refused. Nothing is stored."""
+    authorize_work(caller, task=TASK)
+    return PaymentMethodView.of(
+        await actions.preview_refusal(
+            tx, method_id=method_id, reason=body.reason, agent=caller.subject, expected=ANY_VERSION
+        )
+    )
+
+
+@router.post(
+    "/payment-methods/{method_id}/reversal/preview",
+    name="preview_payment_method_reversal",
+    dependencies=[requires("cases:read"), unconditional("it stores nothing")],
+)
+async def preview_payment_method_reversal(
+    *, method_id: UUID, body: GiveReason, tx: Tx, caller: Caller
+) -> PaymentMethodView:
+    """The payment method as it would be taken back, or why it cannot be. Nothing is stored."""
+    authorize_work(caller, task=TASK)
+    return PaymentMethodView.of(
+        await actions.preview_reversal(
+            tx, method_id=method_id, reason=body.reason, agent=caller.subject, expected=ANY_VERSION
+        )
+    )
 
 
 def _shown(method: PaymentMethod, response: Response) -> PaymentMethodView:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import date
 from uuid import UUID
 
 import asyncpg
@@ -9,6 +10,7 @@ import asyncpg
 from anliegen.kit import Transaction
 
 from .domain import Details, Kind, PaymentMethod, PaymentMethodNotFound, State
+from .mirror import Recorded, masked
 
 COLUMNS = """
     method_id, journey_id, case_id, state, asked_by, asked_at, pack, mandate_reference, decided_by, decided_at,
@@ -57,6 +59,25 @@ async def list_payment_methods(tx: Transaction, *, journey_ids: Sequence[UUID]) 
         journey_ids,
     )
     return [_method(row) for row in rows]
+
+
+async def find_recorded(tx: Transaction, *, journey_ids: Sequence[UUID]) -> Recorded | None:
+    """What the billing system told last of how the person of these journeys pays."""
+    row = await tx.fetchrow(
+        """
+        SELECT said ->> 'method' AS method, said ->> 'shown_as' AS shown_as, said ->> 'recorded_on' AS recorded_on,
+            occurred_at
+        FROM billing_facts WHERE kind = 'payment_method_recorded' AND journey_id = ANY ($1::uuid[])
+        ORDER BY occurred_at DESC, name DESC LIMIT 1
+        """,
+        journey_ids,
+    )
+    if row is None:
+        return None
+    return Recorded(
+        method=row["method"], account=masked(row["shown_as"] or ""),
+        recorded_on=date.fromisoformat(row["recorded_on"]), told_at=row["occurred_at"],
+    )  # fmt: skip
 
 
 async def list_amounts_owed(tx: Transaction, *, journey_ids: Sequence[UUID]) -> dict[str, int]:

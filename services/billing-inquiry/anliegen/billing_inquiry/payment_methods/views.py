@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from .domain import Details, Kind, PaymentMethod, State, by_invoice, card, sepa_mandate
+from .mirror import Current, Whose
 
 Reason = Annotated[str, Field(pattern=r"^[a-z][a-z_]*$", max_length=60, examples=["not_the_customer"])]
 
@@ -93,3 +94,33 @@ class PaymentMethodView(BaseModel):
         own = {name: getattr(method, name) for name in cls.model_fields if hasattr(method, name)}
         shown = {name: getattr(method.details, name) for name in ("kind", "account", "bic", "signed_on")}
         return cls(**own | shown | {"inquiry_id": method.case_id})
+
+
+class RecordedView(BaseModel):
+    """What the billing system told last."""
+
+    method: str = Field(description="Its own code.")
+    account: str = Field(description="Masked.")
+    recorded_on: date
+    told_at: datetime
+
+
+class CurrentPaymentMethodView(BaseModel):
+    """How a customer pays now."""
+
+    whose: Whose = Field(description="Whose word counts.")
+    why: str
+    ours: PaymentMethodView | None = Field(description="What is in force here.")
+    billing_system: RecordedView | None
+
+    @classmethod
+    def of(cls, current: Current) -> Self:
+        """The view of both, joined."""
+        recorded = current.recorded
+        names = RecordedView.model_fields
+        return cls(
+            whose=current.whose,
+            why=current.why,
+            ours=PaymentMethodView.of(current.ours) if current.ours else None,
+            billing_system=RecordedView(**{name: getattr(recorded, name) for name in names}) if recorded else None,
+        )

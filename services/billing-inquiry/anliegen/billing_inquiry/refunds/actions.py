@@ -21,19 +21,18 @@ from ..money.domain import Entry, Kind
 from ..money.store import ledger
 from ..money.tell import tell_customer
 from . import store
-from .domain import CurrencyDiffers, Refund, State, check_amount, refundable
+from .domain import CurrencyDiffers, Refund, State, check_amount, refundable, refundable_of_purchase
 
 
 async def ask_for_refund(
-    tx: Transaction, *, invoice_number: str, case_id: UUID, amount: Money, reason: str, agent: str
-) -> Refund:
-    """Pay this back, or have a second person confirm it first where it is much.
-
-    Raises DunningNotFound, InquiryNotFound, InquiryOfSomebodyElse, CurrencyDiffers, RefundTooLarge.
-    """
+    tx: Transaction, *, invoice_number: str, case_id: UUID, amount: Money, reason: str, agent: str,
+    of_purchase: bool = False,
+) -> Refund:  # fmt: skip
+    """Pay this back, or have a second person confirm it first where it is much. Raises as `preview_refund` does."""
     refund = await preview_refund(
-        tx, invoice_number=invoice_number, case_id=case_id, amount=amount, reason=reason, agent=agent
-    )
+        tx, invoice_number=invoice_number, case_id=case_id, amount=amount, reason=reason, agent=agent,
+        of_purchase=of_purchase,
+    )  # fmt: skip
     await store.insert_refund(tx, refund=refund)
     if refund.state is State.WAITING:
         tx.publish(RefundWaits(**_told(refund), asked_by=agent))
@@ -43,44 +42,70 @@ async def ask_for_refund(
 
 
 async def preview_refund(
-    tx: Transaction, *, invoice_number: str, case_id: UUID, amount: Money, reason: str, agent: str
-) -> Refund:
-    """The refund as it would be, booked or waiting. Nothing is stored. Raises as `ask_for_refund` does."""
+    tx: Transaction, *, invoice_number: str, case_id: UUID, amount: Money, reason: str, agent: str,
+    of_purchase: bool = False,
+) -> Refund:  # fmt: skip
+    """The refund as it would be, booked or waiting. Nothing is stored.
+
+    `of_purchase`: the customer gives back what was bought, so what was paid on this invoice goes back, with a credit of
+    the same amount, and nothing is corrected first. Raises DunningNotFound, InquiryNotFound, InquiryOfSomebodyElse,
+    CurrencyDiffers, RefundTooLarge.
+    """
     debt = (await dunning.load_standing(tx, invoice_number=invoice_number)).debt
     inquiry = await inquiries.get_inquiry(tx, case_id=case_id)
     if inquiry.journey_id not in await tx.members(debt.journey_id):
         raise InquiryOfSomebodyElse
     if amount.currency != debt.currency:
         raise CurrencyDiffers
-    check_amount(amount.amount, credit=await _credit(tx, debt.journey_id, debt.currency))
     waits = needs_second_person({amount.currency: amount.amount}, FOUR_EYES.refund)
-    return Refund(
+    refund = Refund(
         refund_id=ids.uuid7(tx.wall), journey_id=debt.journey_id, case_id=case_id, invoice_number=invoice_number,
         currency=amount.currency, amount=amount.amount, reason=reason,
         state=State.WAITING if waits else State.BOOKED, asked_by=agent, asked_at=tx.now, pack=FOUR_EYES.pack,
+        of_purchase=of_purchase,
     )  # fmt: skip
+    check_amount(refund.amount, credit=await _most(tx, refund))
+    return refund
 
 
-async def confirm_refund(tx: Transaction, *, refund_id: UUID, agent: str, expected: ExpectedVersion) -> Refund:
-    """A second person agrees.
+async def preview_confirmation(tx: Transaction, *, refund_id: UUID, agent: str, expected: ExpectedVersion) -> Refund:
+    """It as a second person would confirm it. Nothing is stored.
 
     Raises RefundNotFound, PreconditionFailed, NotWaiting, SecondPersonNeeded, RefundTooLarge.
     """
     waiting = await _load(tx, refund_id=refund_id, expected=expected)
-    credit = await _credit(tx, waiting.journey_id, waiting.currency)
-    refund = waiting.confirmed(by=agent, at=tx.now, credit=credit)
+    return waiting.confirmed(by=agent, at=tx.now, credit=await _most(tx, waiting))
+
+
+async def confirm_refund(tx: Transaction, *, refund_id: UUID, agent: str, expected: ExpectedVersion) -> Refund:
+    """A second person agrees. Raises as `preview_confirmation` does."""
+    refund = await preview_confirmation(tx, refund_id=refund_id, agent=agent, expected=expected)
     await store.update_refund(tx, refund=refund)
     await _book(tx, refund)
     return refund
 
 
+async def preview_refusal(
+    tx: Transaction, *, refund_id: UUID, reason: str, agent: str, expected: ExpectedVersion
+) -> Refund:
+    """It as it would be refused. Nothing is stored. Raises RefundNotFound, PreconditionFailed, NotWaiting."""
+    return (await _load(tx, refund_id=refund_id, expected=expected)).refused(by=agent, at=tx.now, reason=reason)
+
+
 async def refuse_refund(
     tx: Transaction, *, refund_id: UUID, reason: str, agent: str, expected: ExpectedVersion
 ) -> Refund:
-    """It is not to be. Raises RefundNotFound, PreconditionFailed, NotWaiting."""
-    refund = (await _load(tx, refund_id=refund_id, expected=expected)).refused(by=agent, at=tx.now, reason=reason)
+    """It is not to be. Raises as `preview_refusal` does."""
+    refund = await preview_refusal(tx, refund_id=refund_id, reason=reason, agent=agent, expected=expected)
     await store.update_refund(tx, refund=refund)
     return refund
+
+
+async def preview_reversal(
+    tx: Transaction, *, refund_id: UUID, reason: str, agent: str, expected: ExpectedVersion
+) -> Refund:
+    """It as it would be taken back. Nothing is stored. Raises RefundNotFound, PreconditionFailed, RefundOver."""
+    return (await _load(tx, refund_id=refund_id, expected=expected)).reversed(by=agent, at=tx.now, reason=reason)
 
 
 async def reverse_refund(
@@ -88,17 +113,19 @@ async def reverse_refund(
 ) -> Refund:
     """It was not paid out, or came back: it is to the customer's credit again, and pays what is owed.
 
-    Raises RefundNotFound, PreconditionFailed, RefundOver.
+    Of a purchase the credit is taken back with it. Raises as `preview_reversal` does.
     """
-    refund = (await _load(tx, refund_id=refund_id, expected=expected)).reversed(by=agent, at=tx.now, reason=reason)
+    refund = await preview_reversal(tx, refund_id=refund_id, reason=reason, agent=agent, expected=expected)
     await store.update_refund(tx, refund=refund)
-    booked = _entry(tx, refund)
-    back = Entry(
-        entry_id=ids.derived("reversal", booked.entry_id), currency=booked.currency, kind=Kind.REFUND,
-        amount=-booked.amount, invoice_number=None, reverses=booked.entry_id, cause=booked.cause,
-        effective_on=tx.now.date(),
-    )  # fmt: skip
-    await ledger.insert_entries(tx, journey_id=refund.journey_id, entries=[back])
+    back = [
+        Entry(
+            entry_id=ids.derived("reversal", booked.entry_id), currency=booked.currency, kind=booked.kind,
+            amount=-booked.amount, invoice_number=None, reverses=booked.entry_id, cause=booked.cause,
+            effective_on=tx.now.date(),
+        )
+        for booked in _entries(tx, refund)
+    ]  # fmt: skip
+    await ledger.insert_entries(tx, journey_id=refund.journey_id, entries=back)
     tx.publish(RefundReversed(**_told(refund), reversed_by=agent))
     await money.conclude(tx, journey_id=refund.journey_id, on=tx.now.date())
     return refund
@@ -112,12 +139,17 @@ async def _load(tx: Transaction, *, refund_id: UUID, expected: ExpectedVersion) 
     return refund
 
 
-async def _credit(tx: Transaction, journey_id: UUID, currency: str) -> int:
-    return refundable(await ledger.get_books(tx, journey_id=journey_id), currency)
+async def _most(tx: Transaction, refund: Refund) -> int:
+    """How much of this may go back now."""
+    books = await ledger.get_books(tx, journey_id=refund.journey_id)
+    given_back = await store.list_given_back(tx, journey_id=refund.journey_id)
+    if refund.of_purchase:
+        return refundable_of_purchase(books, refund.invoice_number, given_back=given_back)
+    return refundable(books, refund.currency, given_back=given_back)
 
 
 async def _book(tx: Transaction, refund: Refund) -> None:
-    await ledger.insert_entries(tx, journey_id=refund.journey_id, entries=[_entry(tx, refund)])
+    await ledger.insert_entries(tx, journey_id=refund.journey_id, entries=_entries(tx, refund))
     tx.publish(RefundBooked(**_told(refund), asked_by=refund.asked_by, confirmed_by=refund.decided_by))
     await money.conclude(tx, journey_id=refund.journey_id, on=tx.now.date())
     amount = Money(amount=refund.amount, currency=refund.currency)
@@ -129,11 +161,17 @@ async def _book(tx: Transaction, refund: Refund) -> None:
     )  # fmt: skip
 
 
-def _entry(tx: Transaction, refund: Refund) -> Entry:
-    return Entry(
-        entry_id=ids.derived("entry", Kind.REFUND, refund.refund_id), currency=refund.currency, kind=Kind.REFUND,
-        amount=refund.amount, invoice_number=None, cause=str(refund.refund_id), effective_on=tx.now.date(),
-    )  # fmt: skip
+def _entries(tx: Transaction, refund: Refund) -> list[Entry]:
+    booked = [(Kind.CREDIT, -refund.amount)] if refund.of_purchase else []
+    return [
+        Entry(
+            entry_id=ids.derived("entry", "refund", kind, refund.refund_id) if kind is Kind.CREDIT
+            else ids.derived("entry", kind, refund.refund_id),
+            currency=refund.currency, kind=kind, amount=amount, invoice_number=None, cause=str(refund.refund_id),
+            effective_on=tx.now.date(),
+        )
+        for kind, amount in [*booked, (Kind.REFUND, refund.amount)]
+    ]  # fmt: skip
 
 
 def _told(refund: Refund) -> dict[str, object]:

@@ -17,6 +17,7 @@ from anliegen.kit.http import (
     set_etag,
     unconditional,
 )
+from anliegen.kit.versions import ANY_VERSION
 
 from . import actions, store
 from .domain import Refund
@@ -46,7 +47,7 @@ async def ask_for_refund(*, body: AskForRefund, tx: Tx, caller: Caller, response
     authorize_work(caller, task=TASK)
     refund = await actions.ask_for_refund(
         tx, invoice_number=body.invoice_number, case_id=body.inquiry_id, amount=body.money, reason=body.reason,
-        agent=caller.subject,
+        agent=caller.subject, of_purchase=body.of_purchase,
     )  # fmt: skip
     response.headers["Location"] = router.url_path_for("get_refund", refund_id=str(refund.refund_id))
     return _shown(refund, response)
@@ -62,7 +63,7 @@ async def preview_refund(*, body: AskForRefund, tx: Tx, caller: Caller) -> Refun
     authorize_work(caller, task=TASK)
     refund = await actions.preview_refund(
         tx, invoice_number=body.invoice_number, case_id=body.inquiry_id, amount=body.money, reason=body.reason,
-        agent=caller.subject,
+        agent=caller.subject, of_purchase=body.of_purchase,
     )  # fmt: skip
     return RefundView.of(refund)
 
@@ -109,6 +110,49 @@ async def reverse_refund(
         tx, refund_id=refund_id, reason=body.reason, agent=caller.subject, expected=version
     )
     return _shown(refund, response)
+
+
+@router.post(
+    "/refunds/{refund_id}/confirmation/preview",
+    name="preview_refund_confirmation",
+    dependencies=[requires("cases:read"), unconditional("it stores nothing")],
+)
+async def preview_refund_confirmation(*, refund_id: UUID, tx: Tx, caller: Caller) -> RefundView:
+    """The refund as your confirmation would leave it, or why you cannot confirm it. Nothing is stored."""
+    authorize_work(caller, task=TASK)
+    return RefundView.of(
+        await actions.preview_confirmation(tx, refund_id=refund_id, agent=caller.subject, expected=ANY_VERSION)
+    )
+
+
+@router.post(
+    "/refunds/{refund_id}/refusal/preview",
+    name="preview_refund_refusal",
+    dependencies=[requires("cases:read"), unconditional("it stores nothing")],
+)
+async def preview_refund_refusal(*, refund_id: UUID, body: GiveReason, tx: Tx, caller: Caller) -> RefundView:
+    """The refund as it would be refused. Nothing is stored."""
+    authorize_work(caller, task=TASK)
+    return RefundView.of(
+        await actions.preview_refusal(
+            tx, refund_id=refund_id, reason=body.reason, agent=caller.subject, expected=ANY_VERSION
+        )
+    )
+
+
+@router.post(
+    "/refunds/{refund_id}/reversal/preview",
+    name="preview_refund_reversal",
+    dependencies=[requires("cases:read"), unconditional("it stores nothing")],
+)
+async def preview_refund_reversal(*, refund_id: UUID, body: GiveReason, tx: Tx, caller: Caller) -> RefundView:
+    """The refund as it would be taken back, or why it cannot be. Nothing is stored."""
+    authorize_work(caller, task=TASK)
+    return RefundView.of(
+        await actions.preview_reversal(
+            tx, refund_id=refund_id, reason=body.reason, agent=caller.subject, expected=ANY_VERSION
+        )
+    )
 
 
 def _shown(refund: Refund, response: Response) -> RefundView:

@@ -1,5 +1,6 @@
 """A refund in its life: asked for, perhaps confirmed by a second person, booked, taken back. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -58,6 +59,8 @@ class Refund:
     reversed_at: datetime | None = None
     reversal_reason: str | None = None
     version: int = 1
+    of_purchase: bool = False
+    """What was bought is given back, so what was paid on this invoice goes back."""
 
     def confirmed(self, *, by: str, at: datetime, credit: int) -> Self:
         """A second person agrees, and it is booked. Raises NotWaiting, SecondPersonNeeded, RefundTooLarge.
@@ -92,16 +95,37 @@ def check_amount(amount: int, *, credit: int) -> None:
         raise RefundTooLarge
 
 
-def refundable(books: Books, currency: str) -> int:
+def refundable(books: Books, currency: str, *, given_back: Mapping[str, int]) -> int:
     """What may go back: what was paid and credited beyond what is owed. Goodwill is never paid out.
 
     Where goodwill paid what money could have paid, that money counts as used: the rest stays to the customer's credit.
+    `given_back` is what went back of purchases, by invoice: where such an invoice is not owed any longer, since it was
+    corrected or cancelled later, its money is not paid out twice.
     """
+    twice = sum(
+        amount
+        for number, amount in given_back.items()
+        if books.charges[number].currency == currency and not books.charges[number].in_force
+    )
+    plain = _without_goodwill(books)
+    left = -plain.received(currency) - sum(allocate(plain, currency).values())
+    return max(0, min(left, -books.account(currency)) - twice)
+
+
+def refundable_of_purchase(books: Books, invoice_number: str, *, given_back: Mapping[str, int]) -> int:
+    """What may go back of one purchase: what money has paid on its invoice, less what went back of it. No goodwill."""
+    charge = books.charges[invoice_number]
+    if not charge.in_force:
+        return 0
+    paid = allocate(_without_goodwill(books), charge.currency).get(invoice_number, 0)
+    still_paid = charge.total - books.open_amounts[invoice_number]
+    return max(0, min(paid, still_paid) - given_back.get(invoice_number, 0))
+
+
+def _without_goodwill(books: Books) -> Books:
     gifts = {Kind.GOODWILL, Kind.GOODWILL_WITHDRAWN}
-    plain = Books(
+    return Books(
         charges=books.charges,
         funds=[fund for fund in books.funds if fund.kind not in gifts],
         entries=[entry for entry in books.entries if entry.kind not in gifts],
     )
-    left = -plain.received(currency) - sum(allocate(plain, currency).values())
-    return max(0, min(left, -books.account(currency)))

@@ -11,7 +11,7 @@ from .domain import Refund, RefundNotFound, State
 
 COLUMNS = """
     refund_id, journey_id, case_id, invoice_number, currency, amount, reason, state, asked_by, asked_at, pack,
-    decided_by, decided_at, reversed_by, reversed_at, reversal_reason, version
+    decided_by, decided_at, reversed_by, reversed_at, reversal_reason, version, of_purchase
 """
 
 
@@ -20,7 +20,7 @@ async def insert_refund(tx: Transaction, *, refund: Refund) -> None:
     await tx.execute(
         f"""
         INSERT INTO refunds ({COLUMNS})
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
         """,
         *asdict(refund).values(),
     )
@@ -53,6 +53,18 @@ async def list_refunds(tx: Transaction, *, invoice_number: str) -> list[Refund]:
         f"SELECT {COLUMNS} FROM refunds WHERE invoice_number = $1 ORDER BY asked_at, refund_id", invoice_number
     )
     return [_refund(row) for row in rows]
+
+
+async def list_given_back(tx: Transaction, *, journey_id: UUID) -> dict[str, int]:
+    """What went back of purchases of this customer, by invoice number, in minor units."""
+    rows = await tx.fetch(
+        """
+        SELECT invoice_number, sum(amount)::bigint AS amount FROM refunds
+        WHERE journey_id = $1 AND of_purchase AND state = 'booked' GROUP BY invoice_number
+        """,
+        journey_id,
+    )
+    return {row["invoice_number"]: row["amount"] for row in rows}
 
 
 def _refund(row: asyncpg.Record) -> Refund:

@@ -20,13 +20,17 @@ class Body(BaseModel):
 
 
 class AskForRefund(Body):
-    """How much of what is to the customer's credit goes back, in minor units."""
+    """How much goes back, in minor units: of what is to the customer's credit, or of what was paid for a purchase."""
 
     invoice_number: str = Field(min_length=1, max_length=60)
     inquiry_id: UUID
     amount: Annotated[int, Field(gt=0, le=10**15)]
     currency: str = Field(pattern=r"^[A-Z]{3}$")
     reason: Reason
+    of_purchase: bool = Field(
+        default=False,
+        description="What was bought is given back: what was paid on the invoice goes back, and is credited.",
+    )
 
     @property
     def money(self) -> Money:
@@ -57,6 +61,7 @@ class RefundView(BaseModel):
     reversed_by: str | None
     reversed_at: datetime | None
     reversal_reason: str | None
+    of_purchase: bool
     pack: str = Field(description="The rule pack that says whether a second person is needed.")
     version: int = Field(description="As in the ETag.")
 
