@@ -122,7 +122,7 @@ async def test_a_payment_of_another_amount_under_the_same_name_is_a_contradictio
 
 async def test_credit_clears_dunning(deliver: Deliver, run_timers: Any, clock: Any, published: Any) -> None:
     await deliver(invoice(day=date(2026, 3, 2)))
-    clock.advance(timedelta(days=40))
+    clock.advance(timedelta(days=42))
     await run_timers()
     credit = build(CreditIssued, journey_id=JOURNEY, invoice_number="R-1", amount=5000, issued_on=date(2026, 4, 11))
     await deliver(credit)

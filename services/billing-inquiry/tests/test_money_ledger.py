@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from anliegen.billing_inquiry.dunning.domain import Debt, Dunning, Hold, HoldReason, Stage, reconsidered
 from anliegen.billing_inquiry.dunning.rules import rules_for
 from anliegen.billing_inquiry.money.domain import Books, Charge, Entry, Fund, Kind, allocate, book
-from anliegen.billing_inquiry.refunds.domain import RefundTooLarge, check_amount, refundable
+from anliegen.billing_inquiry.refunds.domain import RefundTooLarge, check_amount, refundable, refundable_of_purchase
 
 JOURNEY = UUID(int=1)
 FIRST = date(2026, 1, 1)
@@ -30,6 +30,8 @@ class History:
         self.entries: list = []
         self.dunnings: dict[str, Dunning] = {}
         self.holds: dict[str, Hold] = {}
+        self.given_back: Counter[str] = Counter()
+        """What went back of purchases, by invoice number."""
 
     @property
     def books(self) -> Books:
@@ -54,7 +56,7 @@ class History:
 
     def refund(self, name: str, currency: str, amount: int, day: date) -> None:
         """Pay back what may be paid back at the most, or less; more is refused, and opens no invoice."""
-        most, before = refundable(self.books, currency), self.books.open_amounts
+        most, before = refundable(self.books, currency, given_back=self.given_back), self.books.open_amounts
         assert 0 <= most <= max(0, -self.books.account(currency))
         with pytest.raises(RefundTooLarge):
             check_amount(most + 1, credit=most)
@@ -65,10 +67,26 @@ class History:
         assert self.books.open_amounts == before
         assert self.books.account(currency) <= 0
 
+    def give_back(self, number: str, amount: int, day: date) -> None:
+        """What was bought goes back: credited and paid out, up to what money paid for it. Nothing else moves."""
+        books, currency = self.books, self.charges[number].currency
+        most = refundable_of_purchase(books, number, given_back=self.given_back)
+        assert 0 <= most <= max(0, self.charges[number].total - self.given_back[number])
+        if not most:
+            return
+        name, paid = f"purchase {number} {len(self.entries)}", min(most, amount)
+        credit = self.account_entry(f"credit {name}", currency, -paid, day)
+        self.entries += [replace(credit, kind=Kind.CREDIT), self.account_entry(f"refund {name}", currency, paid, day)]
+        self.given_back[number] += paid
+        self.conclude(day)
+        assert self.books.open_amounts == books.open_amounts
+        assert self.books.account(currency) == books.account(currency)
+
     def take_back_refund(self, pick: int, day: date) -> None:
         reversed_ones = {entry.reverses for entry in self.entries}
         paid_out = [e for e in self.entries if e.kind is Kind.REFUND and e.amount > 0]
         paid_out = [entry for entry in paid_out if entry.entry_id not in reversed_ones]
+        paid_out = [entry for entry in paid_out if not entry.cause.startswith("refund purchase")]
         if paid_out:
             back = paid_out[pick % len(paid_out)]
             entry = self.account_entry(f"back {back.entry_id}", back.currency, -back.amount, day)
@@ -90,7 +108,8 @@ class History:
             owed = sum(self.charges[n].total for n in mine if self.charges[n].in_force)
             paid = sum(f.amount for f in self.funds.values() if f.currency == currency and f.ended_on is None)
             out = sum(e.amount for e in self.entries if e.kind is Kind.REFUND and e.currency == currency)
-            assert books.balance(currency) == owed - paid + out
+            back = sum(n for number, n in self.given_back.items() if number in mine)
+            assert books.balance(currency) == owed - paid + out - back
             # Nothing comes from nothing: beside an invoice nobody owes more than was paid out to them.
             assert books.account(currency) <= out
             assert books.balance(currency) == sum(open_amounts[n] for n in mine) + books.account(currency)
@@ -185,6 +204,8 @@ def happen(history: History, what: str, pick: int, value: int) -> None:
             history.holds[name] = replace(history.holds[name], released_at=now, released_by="complaint")
     elif what == "refund" and history.entries:
         history.refund(f"{pick} {value} {len(history.entries)}", history.entries[-1].currency, abs(value) + 1, day)
+    elif what == "give_back" and numbers:
+        history.give_back(numbers[pick % len(numbers)], abs(value) + 1, day)
     elif what == "take_back":
         history.take_back_refund(pick, day)
     elif what == "repeat":
@@ -198,7 +219,7 @@ def happen(history: History, what: str, pick: int, value: int) -> None:
     history.conclude(day)
 
 
-DEEDS = ["correct", "undo", "cancel", "end", "refund", "take_back", "hold", "release", "repeat"]
+DEEDS = ["correct", "undo", "cancel", "end", "refund", "take_back", "give_back", "hold", "release", "repeat"]
 STEPS = st.lists(
     st.tuples(st.sampled_from(DEEDS), st.integers(0, 50), st.integers(-500, 5000)),
     max_size=14,

@@ -205,7 +205,7 @@ class Customer:
         async def work(tx: Transaction) -> None:
             draft = await correct.preview_correction(tx, wish)
             await correct.correct_invoice(
-                tx, wish, seen=draft, document=build(ContentReference), agent="agent-1", roles=frozenset(),
+                tx, wish, seen=draft, document=build(ContentReference), agent="agent-1", roles=frozenset(), tier=1,
                 expected=ANY_VERSION,
             )  # fmt: skip
 
