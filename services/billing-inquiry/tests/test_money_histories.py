@@ -27,11 +27,12 @@ from anliegen.billing_inquiry.dunning import store as dunning_store
 from anliegen.billing_inquiry.dunning.domain import HoldReason, Stage
 from anliegen.billing_inquiry.main import service
 from anliegen.billing_inquiry.money import correct, handlers
-from anliegen.billing_inquiry.money.domain import Kind, book
+from anliegen.billing_inquiry.money.domain import Books, Kind, book
 from anliegen.billing_inquiry.money.drafts import LineChange
 from anliegen.billing_inquiry.money.store import invoices, ledger
 from anliegen.billing_inquiry.refunds import actions as refunds
 from anliegen.billing_inquiry.refunds import store as refund_store
+from anliegen.billing_inquiry.states import SETTLED
 from anliegen.events import (
     ContentReference,
     CreditIssued,
@@ -272,6 +273,7 @@ class Customer:
         # A refund is what was overpaid: it opens no invoice and leaves nobody in debt.
         assert books.open_amounts == before.open_amounts
         assert books.account(currency) <= 0
+        check_paid_out(books, currency)
 
     async def give_back(self, tx: Transaction, deed: Deed, place: int) -> None:
         before = await ledger.get_books(tx, journey_id=self.journey)
@@ -288,6 +290,7 @@ class Customer:
         # It was credited and went out: nobody owes more or less than before.
         assert books.open_amounts == before.open_amounts
         assert books.account(currency) == before.account(currency)
+        check_paid_out(books, currency)
 
     async def take_refund_back(self, tx: Transaction, deed: Deed, place: int) -> None:
         ids = await tx.fetch("SELECT refund_id FROM refunds WHERE journey_id = $1 ORDER BY refund_id", self.journey)
@@ -306,6 +309,16 @@ class Customer:
             return noted.case_id
         return self.inquiry
 
+    async def _unsettled_inquiries(self, tx: Transaction) -> dict[str, set[UUID]]:
+        rows = await tx.fetch(
+            "SELECT case_id, invoice_number FROM inquiries WHERE journey_id = $1 AND state <> ALL ($2)",
+            self.journey, [state.value for state in SETTLED],
+        )  # fmt: skip
+        found: dict[str, set[UUID]] = {}
+        for row in rows:
+            found.setdefault(row["invoice_number"], set()).add(row["case_id"])
+        return found
+
     # What has to hold -------------------------------------------------------------------------------------------------
     async def check(self) -> None:
         async with begin(self.stage.context) as tx:
@@ -314,6 +327,7 @@ class Customer:
             dunnings = {
                 one.invoice_number: one for one in await dunning_store.list_dunnings(tx, journey_ids=[self.journey])
             }
+            unsettled = await self._unsettled_inquiries(tx)
             given_back = await refund_store.list_given_back(tx, journey_id=self.journey)
             holds = {n: await dunning_store.list_holds(tx, invoice_number=n) for n in books.charges}
         assert {number: money.amount for number, money in told.items()} == books.open_amounts
@@ -336,10 +350,13 @@ class Customer:
                 uuid5(self.journey, f"case {nth}") for nth, said in self.cases.items()
                 if said > 0 and self.name("R", nth) == number
             }  # fmt: skip
-            in_force = {hold.case_id for hold in holds[number] if hold.in_force(self.stage.clock.now())}
-            assert in_force == causes
-            assert one.held == bool(causes)
-            if causes or one.stage is Stage.CLEARED:
+            in_force = [hold for hold in holds[number] if hold.in_force(self.stage.clock.now())]
+            assert {hold.case_id for hold in in_force if hold.reason is HoldReason.COMPLAINT} == causes
+            # A correction without a case opens an inquiry of its own, which holds until it is settled.
+            inquiries_open = {hold.case_id for hold in in_force if hold.reason is HoldReason.INQUIRY}
+            assert inquiries_open == unsettled.get(number, set())
+            assert one.held == bool(in_force)
+            if in_force or one.stage is Stage.CLEARED:
                 assert one.next_step_at is None
 
     async def settle_everything(self, place: int) -> None:
@@ -358,8 +375,17 @@ class Customer:
         async with begin(self.stage.context) as tx:
             for one in await dunning_store.list_dunnings(tx, journey_ids=[self.journey]):
                 opened = (await ledger.list_open_amounts(tx, invoice_numbers=[one.invoice_number])).popitem()[1]
-                if one.stage in {Stage.WATCHED, Stage.DUNNED} and opened.amount >= 2000:
+                if not one.held and one.stage in {Stage.WATCHED, Stage.DUNNED} and opened.amount >= 2000:
                     assert one.next_step_at is not None, one
+
+
+def check_paid_out(books: Books, currency: str) -> None:
+    """No more went out than came in by payments and credits: nothing twice, and no goodwill."""
+    came = sum(
+        fund.amount for fund in books.funds
+        if fund.currency == currency and fund.ended_on is None and fund.kind is not Kind.GOODWILL
+    )  # fmt: skip
+    assert sum(e.amount for e in books.entries if e.kind is Kind.REFUND and e.currency == currency) <= came
 
 
 @pytest.fixture

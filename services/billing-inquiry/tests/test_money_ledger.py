@@ -65,6 +65,7 @@ class History:
         self.entries.append(self.account_entry(f"refund {name}", currency, min(most, amount), day))
         self.conclude(day)
         assert self.books.open_amounts == before
+        self.check_paid_out(currency)
         assert self.books.account(currency) <= 0
 
     def give_back(self, number: str, amount: int, day: date) -> None:
@@ -81,6 +82,15 @@ class History:
         self.conclude(day)
         assert self.books.open_amounts == books.open_amounts
         assert self.books.account(currency) == books.account(currency)
+        self.check_paid_out(currency)
+
+    def check_paid_out(self, currency: str) -> None:
+        """No more went out than came in by payments and credits, credit notes among them. No goodwill."""
+        mine = [fund for fund in self.funds.values() if fund.currency == currency and fund.ended_on is None]
+        came = sum(fund.amount for fund in mine if fund.kind is not Kind.GOODWILL)
+        notes = [one for one in self.charges.values() if one.currency == currency and one.in_force and one.total < 0]
+        came -= sum(one.total for one in notes)
+        assert sum(e.amount for e in self.entries if e.kind is Kind.REFUND and e.currency == currency) <= came
 
     def take_back_refund(self, pick: int, day: date) -> None:
         reversed_ones = {entry.reverses for entry in self.entries}
