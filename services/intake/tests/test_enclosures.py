@@ -7,6 +7,7 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -18,6 +19,7 @@ from anliegen.intake.clients.mail import MailFile, OutgoingMail
 from anliegen.intake.resources import resources_of
 from anliegen.kit import Context
 from anliegen.kit.testing.clients import TestClient
+from anliegen.kit.wording import date_text
 
 Deliver = Callable[..., Awaitable[Any]]
 Published = Callable[..., Awaitable[list[Any]]]
@@ -137,6 +139,7 @@ async def test_a_file_too_large_for_a_mail_is_linked_for_whoever_got_the_mail(
     await dispatcher.dispatch_due(context)
     mail = the_answer(mailbox)
     assert list(mail.iter_attachments()) == []
+    assert f"Ihre Dokumente (abrufbar bis {last_day(mail)}):" in text_of(mail)
     link = link_in(text_of(mail))
     found = await client.anonymous.get(link)
     assert found.content == PDF
@@ -145,6 +148,12 @@ async def test_a_file_too_large_for_a_mail_is_linked_for_whoever_got_the_mail(
     assert found.headers["cache-control"] == "private, no-store"
     # Whoever filled in the form has its status page, and may not be the one whose address stood in it.
     assert (await client.anonymous.get(taken["status_url"])).json()["documents"] == []
+
+
+def last_day(mail: EmailMessage) -> str:
+    """The last whole day, in the customer's zone, on which the file can be opened."""
+    sent = mail["Date"].datetime.astimezone(ZoneInfo("Europe/Zurich"))
+    return date_text((sent + timedelta(days=90 - 1)).date(), language="de")
 
 
 def link_in(text: str) -> str:
@@ -182,6 +191,45 @@ async def test_on_whatsapp_the_words_say_where_the_file_is(
     text = provider.stand_in.messages[-1]["body"]["text"]["body"]
     assert "Rechnung 2026-0042.pdf" in text
     assert (await client.anonymous.get(link_in(text))).content == PDF
+
+
+@pytest.mark.parametrize(
+    ("spoil", "code"), [(Path.unlink, "file_missing"), (lambda path: path.write_bytes(b"?"), "file_damaged")]
+)
+async def test_words_never_say_where_a_file_is_that_is_not_there(
+    send_webhook: Send, webhook_bytes: Any, deliver: Deliver, context: Context, keep: Keep, published: Published,
+    provider: Any, clock: Any, spoil: Callable[[Path], Any], code: str,
+) -> None:  # fmt: skip
+    await send_webhook(webhook_bytes("text"))
+    [received] = await published(ContactReceived)
+    await dispatcher.dispatch_due(context)
+    before = len(provider.stand_in.messages)
+    file = await keep()
+    spoil(path_of(context, file.sha256))
+    await deliver(answer_to({"contact_id": str(received.contact_id)}, file))
+    for _ in range(10):
+        await dispatcher.dispatch_due(context)
+        clock.advance(timedelta(minutes=31))
+    assert [failed.code for failed in await published(ReplyFailed)] == [code]
+    assert len(provider.stand_in.messages) == before
+
+
+async def test_a_signed_address_opens_the_file_it_was_made_for_and_not_for_ever(
+    client: TestClient, deliver: Deliver, context: Context, keep: Keep, clock: Any
+) -> None:
+    taken, file = await bring(client), await keep()
+    await deliver(answer_to(taken, file))
+    [document] = (await client.anonymous.get(taken["status_url"])).json()["documents"]
+    path_of(context, file.sha256).write_bytes(b"something else")
+    assert (await client.anonymous.get(document["url"])).status_code == 404
+    path_of(context, file.sha256).write_bytes(PDF)
+    days = resources_of(context).settings.documents_open_days
+    clock.advance(timedelta(days=days) - timedelta(minutes=1))
+    assert (await client.anonymous.get(document["url"])).content == PDF
+    clock.advance(timedelta(minutes=2))
+    assert (await client.anonymous.get(document["url"])).status_code == 404
+    status = await client.anonymous.get(taken["status_url"])
+    assert (status.status_code, status.json()["documents"]) == (200, [])
 
 
 async def test_a_form_shows_the_file_on_its_page(client: TestClient, deliver: Deliver, keep: Keep) -> None:

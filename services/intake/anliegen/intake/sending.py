@@ -1,8 +1,6 @@
 """Hand words to their channel: rendered, addressed, with what makes a repetition recognisable."""
 
-import asyncio
-import hashlib
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
 from obstore.exceptions import BaseError as StoreTrouble
@@ -12,7 +10,7 @@ from anliegen.kit import Context
 from anliegen.kit.files import FileNotKept
 
 from .clients import MailFile, OutgoingMail, OutgoingText, SendingFailed
-from .documents import documents_of, named
+from .documents import FileDamaged, bytes_of, documents_of, named
 from .domain.references import message_id_of, reply_address
 from .domain.replies import Reply, Sent, window_is_open
 from .resources import Resources, resources_of
@@ -27,10 +25,12 @@ async def hand_over(context: Context, reply: Reply) -> Sent:
     rendered = _render(resources, reply)
     brings = reply.way.channel is Channel.EMAIL and fits_into_a_mail(resources, reply)
     if reply.attachments:
-        rendered = replace(rendered, text=f"{rendered.text}\n\n{_about_files(resources, reply, brings=brings)}")
+        about = _about_files(context, resources, reply, brings=brings)
+        rendered = replace(rendered, text=f"{rendered.text}\n\n{about}")
+    # Looked at where the words only say where they are, too: nobody is sent to a file that is not there.
+    files = [file async for file in _files(resources, reply, brings=brings)]
     match reply.way.channel:
         case Channel.EMAIL:
-            files = [await _file(resources, *each) for each in named(reply.attachments)] if brings else []
             return await _mail(context, resources, reply, rendered, files)
         case Channel.WHATSAPP:
             return await _whatsapp(context, resources, reply, rendered)
@@ -57,23 +57,34 @@ def fits_into_a_mail(resources: Resources, reply: Reply) -> bool:
     return sum(reference.size for reference in reply.attachments) <= resources.settings.largest_mail
 
 
-def _about_files(resources: Resources, reply: Reply, *, brings: bool) -> str:
+def _about_files(context: Context, resources: Resources, reply: Reply, *, brings: bool) -> str:
     if brings:
         return resources.texts.enclosed([name for name, _ in named(reply.attachments)], language=reply.language)
-    return resources.texts.linked(documents_of(resources.settings, reply), language=reply.language)
+    # The files are there for a while from when the words were asked for; words that come later have nothing to show.
+    documents = documents_of(resources.settings, reply, now=context.clock.now())
+    if not documents:
+        raise SendingFailed("files_expired", lasting=True)
+    zone = resources.rules.zone_of(reply.way.channel)
+    return resources.texts.linked(documents, language=reply.language, zone=zone)
+
+
+async def _files(resources: Resources, reply: Reply, *, brings: bool) -> AsyncIterator[MailFile]:
+    for name, reference in named(reply.attachments):
+        file = await _file(resources, name, reference)
+        if brings:
+            yield file
 
 
 async def _file(resources: Resources, name: str, reference: ContentReference) -> MailFile:
     """The file, as its reference says it is: words are never sent without what they bring, nor with anything else."""
     try:
-        content = await resources.files.get(reference.sha256)
+        content = await bytes_of(resources.files, reference)
     except FileNotKept as problem:
         raise SendingFailed("file_missing", lasting=False) from problem
+    except FileDamaged as problem:
+        raise SendingFailed("file_damaged", lasting=False) from problem
     except (StoreTrouble, OSError) as problem:
         raise SendingFailed("files_unreachable", lasting=False) from problem
-    digest = await asyncio.to_thread(hashlib.sha256, content)
-    if digest.hexdigest() != reference.sha256:
-        raise SendingFailed("file_damaged", lasting=False)
     return MailFile(name, reference.media_type, content)
 
 

@@ -34,9 +34,9 @@ class IntakeSettings(Settings):
     smtp_username: str = ""
     smtp_password: SecretStr = SecretStr("")
     smtp_starttls: bool = False
+    """Refuse to send where the server does not offer encryption."""
     smtp_connections: int = Field(default=32, ge=1, le=200)
     """Conversations with the mail server at once: some providers take few, Postfix takes 50 of one client."""
-    """Refuse to send where the server does not offer encryption."""
     mail_from: str = "service@anliegen.example"
     """The address that replies are sent from where the account has none of its own."""
     mail_from_name: str = "Kundenservice"
@@ -66,6 +66,8 @@ class IntakeSettings(Settings):
     """Bytes."""
     largest_mail: int = Field(default=20_000_000, ge=0)
     """Bytes of the files that a mail brings; with more, its text says where they are."""
+    documents_open_days: int = Field(default=90, ge=1)
+    """How long the signed address of a file that went with words opens it."""
     send_attempts: int = Field(default=8, ge=1)
     """After so many failures a reply is given up, and a person is told."""
 

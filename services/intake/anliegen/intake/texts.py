@@ -3,7 +3,7 @@
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,8 @@ class Document:
 
     name: str
     url: str
+    until: datetime
+    """When its address ends."""
 
 
 class Texts:
@@ -105,10 +107,12 @@ class Texts:
         """The lines that name what a mail brings."""
         return "\n".join([f"{self._words[language]['enclosed']}:", *(f"- {name}" for name in names)])
 
-    def linked(self, documents: Sequence[Document], *, language: str) -> str:
-        """The lines that say where files are."""
+    def linked(self, documents: Sequence[Document], *, language: str, zone: str) -> str:
+        """The lines that say where files are, and until which day at the least."""
+        last = min(document.until for document in documents).astimezone(ZoneInfo(zone)).date() - timedelta(days=1)
+        until = str(self._words[language]["open_until"]).format(day=date_text(last, language=language))
         lines = [f"- {document.name}\n  {document.url}" for document in documents]
-        return "\n".join([f"{self._words[language]['documents']}:", *lines])
+        return "\n".join([f"{self._words[language]['documents']} ({until}):", *lines])
 
     def moment(self, moment: datetime, *, language: str, zone: str) -> str:
         """A time as people read it: `Montag, 2. März 2026, 09:14 Uhr`."""

@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
+import structlog
+
 from anliegen.events import Channel, ContentReference
 from anliegen.kit import Principal, Transaction
 from anliegen.kit.files import FileNotKept
 from anliegen.kit.principal import ADMINISTRATOR, AGENT, SERVICE, SUPERVISOR
 
-from ..documents import documents_of, named
+from ..documents import FileDamaged, bytes_of, documents_of, named, open_until
 from ..domain.contacts import CaseState, Contact, ContactNotFound
 from ..domain.references import opens_document, opens_status
 from ..domain.replies import ACKNOWLEDGEMENT, Reply, ReplyState, language_for
@@ -17,6 +19,8 @@ from ..resources import resources_of
 from ..store import contacts as store
 from ..store import media, outgoing
 from ..texts import Document, TextMissing
+
+log = structlog.get_logger(__name__)
 
 _STAFF = frozenset({AGENT, SUPERVISOR, ADMINISTRATOR, SERVICE})
 
@@ -80,21 +84,27 @@ async def show_status(tx: Transaction, *, contact_id: UUID, token: str) -> Statu
             document
             for reply in shown
             if reply.way.recipient is None
-            for document in documents_of(resources.settings, reply)
+            for document in documents_of(resources.settings, reply, now=tx.now)
         ],
         cases=await store.list_cases(tx, contact_id=contact_id),
     )
 
 
 async def show_document(tx: Transaction, *, reply_id: UUID, sha256: str, token: str) -> tuple[str, bytes]:
-    """A file that went with words, by its name, for whoever got the words. Raises FileNotKept."""
+    """A file that went with words, by its name, for whoever got the words, for a while. Raises FileNotKept."""
     resources = resources_of(tx)
     if not opens_document(resources.settings.identity_key, reply_id, sha256, token):
         raise FileNotKept
     reply = await outgoing.find_reply(tx, reply_id=reply_id)
-    for name, reference in named(reply.attachments if reply else ()):
+    if reply is None or open_until(resources.settings, reply, now=tx.now) <= tx.now:
+        raise FileNotKept
+    for name, reference in named(reply.attachments):
         if reference.sha256 == sha256:
-            return name, await resources.files.get(sha256)
+            try:
+                return name, await bytes_of(resources.files, reference)
+            except FileDamaged as problem:
+                log.error("file_damaged", reply_id=str(reply_id))
+                raise FileNotKept from problem
     raise FileNotKept
 
 
