@@ -12,8 +12,9 @@ import pytest
 from anliegen.complaints.goodwill import actions
 from anliegen.complaints.goodwill.domain import Goodwill, State
 from anliegen.complaints.goodwill.errors import LimitReached, NotRedeemable, NotWaiting, NotWithdrawable
+from anliegen.complaints.goodwill.limits import Rule
 from anliegen.complaints.goodwill.policy import GoodwillKind, policy_in_force
-from anliegen.complaints.goodwill.reckoning import Outcome, Person, Proposal, Rule
+from anliegen.complaints.goodwill.reckoning import Outcome, Person, Proposal
 from anliegen.complaints.goodwill.store import counts, goodwills
 from anliegen.events import (
     AnswerOverdue,
@@ -227,7 +228,7 @@ async def test_what_is_withdrawn_is_told_and_frees_its_money(begin: Begin, publi
     async with begin() as tx:
         counted = await counts.get_given(
             tx, journey_ids=[given.proposal.journey_id], currency="EUR", decider="anna",
-            since=tx.now - 365 * DAY, month=actions.begin_of_month(tx.now),
+            since=tx.now - 365 * DAY, together=tx.now - 30 * DAY, month=actions.begin_of_month(tx.now),
         )  # fmt: skip
     assert (counted.budget, counted.customer_amount, counted.customer_times, counted.agent_month) == (0, 0, 0, 0)
 
@@ -365,7 +366,8 @@ async def test_two_approvals_never_exceed_the_budget(begin: Begin) -> None:
     boss = Person(subject="olga", roles=frozenset({"administrator"}))
     budget, value = policy_in_force().currencies["EUR"].budget_per_month, 100_000
     for _ in range(24):
-        await propose(begin, product_value=value, segment="business", by=Person(subject=str(uuid4()), roles=boss.roles))
+        given = await propose(begin, product_value=value, segment="business")
+        await approve(begin, given.goodwill_id, Person(subject=str(uuid4()), roles=boss.roles))
     first, second = [await propose(begin, product_value=value, segment="business") for _ in range(2)]
     assert (first.state, first.amount, budget - 24 * 20_000) == (State.WAITING, 20_000, 20_000)
     results = await at_once(*(approve(begin, one.goodwill_id, boss) for one in (first, second)))

@@ -39,7 +39,7 @@ async def test_an_agent_previews_proposes_issues_and_a_shop_redeems(client: Test
     body = wanted()
     preview = (await agent.post(f"{GOODWILL}/preview", json=body)).json()
     assert (preview["outcome"], preview["amount"]) == ("approved", {"amount": 2500, "currency": "EUR"})
-    assert preview["explanation"][0]["says"] == "20.00 % of 125.00 EUR, for severity 3"
+    assert preview["explanation"][0]["says"] == "20.00 % of 125.00 EUR, for severity 3: it was serious"
     assert await published() == []
     given = await command(agent, "", body)
     assert given.status_code == 201, given.text

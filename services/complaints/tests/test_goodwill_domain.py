@@ -26,8 +26,9 @@ from anliegen.complaints.goodwill.errors import (
     RedeemedWhole,
     SegmentUnknown,
 )
+from anliegen.complaints.goodwill.limits import Given, Rule, segment_bound, shown
 from anliegen.complaints.goodwill.policy import FOLDER, GoodwillKind, policy_in_force, read_policy
-from anliegen.complaints.goodwill.reckoning import Given, Outcome, Person, Proposal, Rule, decide, share_of, shown
+from anliegen.complaints.goodwill.reckoning import Outcome, Person, Proposal, decide, share_of
 
 POLICY = policy_in_force()
 TEXT = (FOLDER / "goodwill.toml").read_text(encoding="utf-8")
@@ -100,7 +101,12 @@ def proposals(draw: st.DrawFn) -> Proposal:
 
 
 givens = st.builds(
-    Given, customer_times=st.integers(0, 4), customer_amount=amounts, agent_month=amounts, budget=amounts
+    Given,
+    customer_times=st.integers(0, 4),
+    customer_amount=amounts,
+    agent_month=amounts,
+    budget=amounts,
+    together=amounts,
 )
 
 
@@ -119,7 +125,10 @@ def test_no_decision_goes_beyond_any_limit(wanted: Proposal, counted: Given) -> 
     assert decision.amount <= max(wanted.product_value, rules.minimum) or wanted.asked is None
     if POLICY.kinds[wanted.kind].steps:
         assert decision.amount in rules.steps
-    competent = decision.amount <= POLICY.competence(wanted.currency, wanted.by.roles, wanted.by.tier)
+    own = POLICY.competence(wanted.currency, wanted.by.roles, wanted.by.tier)
+    competent = decision.amount + counted.together <= own
+    unproven = segment_bound(wanted.currency, wanted.segment, counted, POLICY)
+    competent = competent and (unproven is None or decision.amount <= unproven.room)
     month = POLICY.most_per_month(wanted.currency, wanted.by.roles, wanted.by.tier)
     waits = decision.outcome is Outcome.WAITS_FOR_APPROVAL
     assert waits is not (competent and decision.amount + counted.agent_month <= month)

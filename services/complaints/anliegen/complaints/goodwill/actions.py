@@ -23,13 +23,15 @@ from anliegen.kit.versions import ANY_VERSION, ExpectedVersion
 
 from . import announcements
 from .domain import Goodwill, Sign, State, effect_of, goodwill_id_of
+from .limits import Given
 from .policy import GoodwillKind, policy_in_force
-from .reckoning import Decision, Given, Person, Proposal, decide
-from .store import counts, goodwills
+from .reckoning import Decision, Person, Proposal, decide
+from .store import counts, goodwills, ways
 
 PROPOSAL_WITHDRAWN = "proposal_withdrawn"
 LAPSE = "goodwill_lapse"
 EFFECT = "goodwill_effect"
+REMINDER = "goodwill_reminder"
 LOOKALIKES = str.maketrans("018", "OIB")
 FEW_DAYS = timedelta(days=7)
 """Added to the 28th of any month, it leads into the next."""
@@ -146,6 +148,9 @@ async def withdraw(tx: Transaction, *, goodwill_id: UUID, reason: str, by: str, 
     goodwill = before.withdrawn(reason, at=tx.now, policy=policy_in_force())
     await _save(tx, goodwill)
     announcements.announce_withdrawal(tx, goodwill, by=by)
+    # Who was never given anything hears nothing of it.
+    if goodwill.issued_at is not None and (contact_id := await _way(tx, goodwill)):
+        announcements.tell_of_withdrawal(tx, goodwill, contact_id)
     return goodwill
 
 
@@ -175,6 +180,16 @@ async def let_lapse(tx: Transaction, *, goodwill_id: UUID) -> None:
     goodwill = before.expired(at=tx.now)
     await _save(tx, goodwill)
     announcements.announce_lapse(tx, goodwill)
+
+
+async def remind(tx: Transaction, *, goodwill_id: UUID) -> None:
+    """Remind the customer of a code that is about to lapse, once."""
+    goodwill = await _load(tx, goodwill_id)
+    remind_at, ends_at = goodwill.reminds_at(policy_in_force()), goodwill.valid_until
+    if remind_at is None or ends_at is None or not remind_at <= tx.now < ends_at:
+        return
+    if contact_id := await _way(tx, goodwill):
+        announcements.remind_of_end(tx, goodwill, contact_id)
 
 
 async def measure_effect(tx: Transaction, *, goodwill_id: UUID) -> None:
@@ -211,6 +226,7 @@ async def _given(tx: Transaction, proposal: Proposal, *, decider: str) -> Given:
         currency=proposal.currency,
         decider=decider,
         since=tx.now - policy_in_force().window,
+        together=tx.now - timedelta(days=policy_in_force().customer.together_days),
         month=begin_of_month(tx.now),
     )
 
@@ -237,7 +253,17 @@ async def _issue(tx: Transaction, before: Goodwill, *, kind: GoodwillKind) -> Go
     effect_at = tx.now + timedelta(days=policy_in_force().effect_days)
     await tx.set_timer(EFFECT, key=goodwill.proposal.journey_id, subject=goodwill.goodwill_id, due_at=effect_at)
     announcements.announce_issue(tx, goodwill)
+    if contact_id := await _way(tx, goodwill):
+        announcements.tell_of_issue(tx, goodwill, contact_id)
     return goodwill
+
+
+async def _way(tx: Transaction, goodwill: Goodwill) -> UUID | None:
+    if goodwill.issues_at_once:
+        return None  # the service that waited for it tells the customer, in its own case
+    # Words about goodwill are worth money: they go to nobody but its person.
+    proposal = goodwill.proposal
+    return await ways.find_way(tx, journey_ids=await tx.members(proposal.journey_id), named=proposal.contact_id)
 
 
 async def _save(tx: Transaction, goodwill: Goodwill) -> None:
@@ -251,5 +277,10 @@ async def _set_timers(tx: Transaction, goodwill: Goodwill) -> None:
         await tx.cancel_timer(LAPSE, subject=goodwill.goodwill_id)
     else:
         await tx.set_timer(LAPSE, key=goodwill.proposal.journey_id, subject=goodwill.goodwill_id, due_at=lapses_at)
+    remind_at = goodwill.reminds_at(policy_in_force())
+    if remind_at is None:
+        await tx.cancel_timer(REMINDER, subject=goodwill.goodwill_id)
+    elif remind_at > tx.now:
+        await tx.set_timer(REMINDER, key=goodwill.proposal.journey_id, subject=goodwill.goodwill_id, due_at=remind_at)
     if goodwill.state is State.WITHDRAWN:
         await tx.cancel_timer(EFFECT, subject=goodwill.goodwill_id)

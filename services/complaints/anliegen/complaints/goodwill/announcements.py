@@ -44,7 +44,7 @@ def announce_decision(tx: Transaction, goodwill: Goodwill) -> None:
 
 
 def announce_issue(tx: Transaction, goodwill: Goodwill) -> None:
-    """Tell that the customer has it. Where another service waits for it, that one tells the customer."""
+    """Tell that the customer has it."""
     assert goodwill.issued_at is not None and goodwill.valid_until is not None
     tx.publish(
         GoodwillIssued(
@@ -57,8 +57,6 @@ def announce_issue(tx: Transaction, goodwill: Goodwill) -> None:
             invoice_number=goodwill.proposal.invoice_number,
         )
     )
-    if not goodwill.issues_at_once:
-        _tell_of_issue(tx, goodwill)
 
 
 def announce_redemption(tx: Transaction, goodwill: Goodwill, *, used: int, order_reference: str) -> None:
@@ -76,7 +74,7 @@ def announce_redemption(tx: Transaction, goodwill: Goodwill, *, used: int, order
 
 
 def announce_withdrawal(tx: Transaction, goodwill: Goodwill, *, by: str) -> None:
-    """Tell that it was taken back. A customer who was given a code has to know that it is worth nothing now."""
+    """Tell that it was taken back."""
     tx.publish(
         GoodwillWithdrawn(
             **_about(goodwill),
@@ -89,8 +87,6 @@ def announce_withdrawal(tx: Transaction, goodwill: Goodwill, *, by: str) -> None
             invoice_number=goodwill.proposal.invoice_number,
         )
     )
-    if goodwill.code is not None and not goodwill.issues_at_once:
-        _tell_of_withdrawal(tx, goodwill)
 
 
 def announce_lapse(tx: Transaction, goodwill: Goodwill) -> None:
@@ -127,40 +123,45 @@ def shown_code(code: str) -> str:
     return "-".join(code[place : place + 4] for place in range(0, len(code), 4))
 
 
-def _tell_of_issue(tx: Transaction, goodwill: Goodwill) -> None:
-    assert goodwill.valid_until is not None
-    values = {"amount": _words(goodwill, goodwill.amount), "valid_until": goodwill.valid_until.date().isoformat()}
-    contact_id = goodwill.proposal.contact_id
-    if contact_id is None:
-        return
+# To the customer ------------------------------------------------------------------------------------------------------
+def tell_of_issue(tx: Transaction, goodwill: Goodwill, contact_id: UUID) -> None:
+    """Tell the customer what they have, with the code where there is one."""
+    said = _said(goodwill, contact_id, "issue", amount=goodwill.amount)
     if goodwill.code is None:
-        template = "goodwill_credit"
-        tx.publish(_reply(goodwill, contact_id, "issue", template=template, values=values))
+        tx.publish(ComplaintsReplyRequested(template="goodwill_credit", **said))
     else:
-        template = "goodwill_code"
-        values["code"] = shown_code(goodwill.code)
-        tx.publish(_reply(goodwill, contact_id, "issue", template=template, values=values))
+        tx.publish(ComplaintsReplyRequested(template="goodwill_code", **said))
 
 
-def _tell_of_withdrawal(tx: Transaction, goodwill: Goodwill) -> None:
-    contact_id = goodwill.proposal.contact_id
-    if contact_id is not None and goodwill.code is not None:
-        values = {"amount": _words(goodwill, goodwill.left), "code": shown_code(goodwill.code)}
-        tx.publish(_reply(goodwill, contact_id, "withdrawal", template="goodwill_withdrawn", values=values))
+def tell_of_withdrawal(tx: Transaction, goodwill: Goodwill, contact_id: UUID) -> None:
+    """Tell the customer that what they were told of is worth nothing now."""
+    said = _said(goodwill, contact_id, "withdrawal", amount=goodwill.left)
+    if goodwill.code is None:
+        tx.publish(ComplaintsReplyRequested(template="goodwill_credit_withdrawn", **said))
+    else:
+        tx.publish(ComplaintsReplyRequested(template="goodwill_withdrawn", **said))
 
 
-def _reply(
-    goodwill: Goodwill, contact_id: UUID, cause: str, *, template: str, values: dict[str, str]
-) -> ComplaintsReplyRequested:
-    return ComplaintsReplyRequested(
-        journey_id=goodwill.proposal.journey_id,
-        reply_id=ids.derived("reply", goodwill.goodwill_id, cause),
-        case_id=goodwill.proposal.case_id,
-        task=Task.COMPLAINTS,
-        contact_id=contact_id,
-        template=template,
-        values=values,
-    )
+def remind_of_end(tx: Transaction, goodwill: Goodwill, contact_id: UUID) -> None:
+    """Tell the customer that a code is about to lapse."""
+    said = _said(goodwill, contact_id, "reminder", amount=goodwill.left)
+    tx.publish(ComplaintsReplyRequested(template="goodwill_expiring", **said))
+
+
+def _said(goodwill: Goodwill, contact_id: UUID, cause: str, *, amount: int) -> dict[str, Any]:
+    assert goodwill.valid_until is not None
+    values = {
+        "amount": f"{amount} {goodwill.proposal.currency}", "valid_until": goodwill.valid_until.date().isoformat(),
+    }  # fmt: skip
+    code = {} if goodwill.code is None else {"code": shown_code(goodwill.code)}
+    return {
+        "journey_id": goodwill.proposal.journey_id,
+        "reply_id": ids.derived("reply", goodwill.goodwill_id, cause),
+        "case_id": goodwill.proposal.case_id,
+        "task": Task.COMPLAINTS,
+        "contact_id": contact_id,
+        "values": values | code,
+    }
 
 
 def _about(goodwill: Goodwill) -> dict[str, Any]:
@@ -175,10 +176,6 @@ def _about(goodwill: Goodwill) -> dict[str, Any]:
 
 def _money(goodwill: Goodwill, amount: int) -> Money:
     return Money(amount=amount, currency=goodwill.proposal.currency)
-
-
-def _words(goodwill: Goodwill, amount: int) -> str:
-    return f"{amount} {goodwill.proposal.currency}"
 
 
 def _outcome_of(goodwill: Goodwill) -> Outcome:

@@ -21,11 +21,11 @@ from anliegen.kit.http import (
     unconditional,
 )
 from anliegen.kit.http.access import StaffOnly
-from anliegen.kit.principal import ADMINISTRATOR, AGENT, SUPERVISOR
+from anliegen.kit.principal import ADMINISTRATOR, AGENT, CUSTOMER, SUPERVISOR
 
 from . import actions
 from .domain import Goodwill, State
-from .errors import GoodwillNotFound
+from .errors import CustomersOnly, GoodwillNotFound, OwnCase
 from .policy import policy_in_force
 from .reckoning import Person, Proposal
 from .store import counts, goodwills
@@ -38,6 +38,7 @@ from .views import (
     GoodwillDetail,
     GoodwillView,
     IssueGoodwill,
+    OwnGoodwillView,
     ProposeGoodwill,
     RedeemGoodwill,
     SpentView,
@@ -99,6 +100,27 @@ async def list_goodwills(
     )
     return paging.page(
         rows, edge=lambda one: (one.proposed_at, one.goodwill_id), view=GoodwillView.of, response=response
+    )
+
+
+@router.get("/own", name="list_own_goodwills", dependencies=[requires("journeys:read")])
+async def list_own_goodwills(*, tx: Tx, caller: Caller, paging: Paging, response: Response) -> Page[OwnGoodwillView]:
+    """What the customer of this token was given, the oldest first, over all journeys of the person.
+
+    What was proposed, waits or was declined is not among it.
+    """
+    if CUSTOMER not in caller.roles or caller.journey_id is None:
+        raise CustomersOnly
+    rows = await goodwills.list_goodwills(
+        tx,
+        journey_ids=await tx.members(caller.journey_id),
+        issued_only=True,
+        after=paging.after(datetime),
+        backwards=paging.backwards,
+        limit=paging.fetch,
+    )
+    return paging.page(
+        rows, edge=lambda one: (one.proposed_at, one.goodwill_id), view=OwnGoodwillView.of, response=response
     )
 
 
@@ -164,6 +186,7 @@ async def approve_goodwill(
     *, goodwill_id: UUID, body: ApproveGoodwill, tx: Tx, caller: Caller, version: IfMatch, response: Response
 ) -> GoodwillView:
     """Approve what somebody else proposed, all of it or less, within your own competence."""
+    await _refuse_own(tx, caller, (await goodwills.get_goodwill(tx, goodwill_id=goodwill_id)).proposal.journey_id)
     goodwill = await actions.approve(
         tx, goodwill_id=goodwill_id, by=_person(caller), amount=body.amount, expected=version
     )
@@ -219,8 +242,15 @@ def _person(caller: Principal) -> Person:
     return Person(subject=caller.subject, roles=caller.roles & STAFF, tier=caller.tier)
 
 
+async def _refuse_own(tx: Transaction, caller: Principal, journey_id: UUID) -> None:
+    # Whoever works here may be a customer, too; the token of such a person names both.
+    if caller.journey_id is not None and caller.journey_id in await tx.members(journey_id):
+        raise OwnCase
+
+
 async def _proposal(body: ProposeGoodwill, caller: Principal, tx: Transaction) -> Proposal:
     by = _person(caller)
+    await _refuse_own(tx, caller, body.journey_id)
     known = body.failures or await actions.count_failures(tx, body.journey_id)
     proposal = Proposal(
         proposal_id=ids.uuid7(tx.wall),

@@ -113,7 +113,8 @@ def _told(results: "Sequence[Result]", policies: "Sequence[Policy]") -> str:
 
 
 def _rows(results: "Sequence[Result]", policies: "Sequence[Policy]") -> Iterator[list[object]]:
-    from .reckoning import Outcome, shown
+    from .limits import shown
+    from .reckoning import Outcome
 
     def told(amount: int) -> str:
         digits = [policy.currencies[currency].digits for policy in policies if currency in policy.currencies]

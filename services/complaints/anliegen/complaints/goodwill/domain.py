@@ -22,8 +22,9 @@ from .errors import (
     ReasonUnknown,
     RedeemedWhole,
 )
+from .limits import Bound, Given, bounds, competence_bounds, segment_bound
 from .policy import GoodwillKind, Policy
-from .reckoning import Bound, Decision, Given, Outcome, Person, Proposal, bounds, competence_bounds
+from .reckoning import Decision, Outcome, Person, Proposal
 
 
 class State(StrEnum):
@@ -141,11 +142,13 @@ class Goodwill:
         wanted = self.amount if amount is None else amount
         if wanted > self.amount:
             raise MoreThanProposed
-        currency = self.proposal.currency
-        competence, month = competence_bounds(by, currency, given, policy)
-        if competence.room < wanted:
-            raise NotCompetent(waits_for=policy.first_who_may(currency, wanted).name)
-        for bound in (month, *bounds(currency, self.proposal.segment, given, policy)):
+        currency, segment = self.proposal.currency, self.proposal.segment
+        competence, month = competence_bounds(by.roles, by.tier, currency, given, policy)
+        unproven = segment_bound(currency, segment, given, policy)
+        vouches = unproven is not None and unproven.room < wanted
+        if competence.room < wanted or (vouches and not by.roles & policy.segment_vouched_by):
+            raise NotCompetent(waits_for=policy.first_who_may(currency, wanted, vouches=vouches).name)
+        for bound in (month, *bounds(currency, segment, given, policy)):
             _refuse_beyond(bound, wanted)
         return self._changed(
             state=State.APPROVED,
@@ -213,6 +216,12 @@ class Goodwill:
         if not self.is_withdrawable:
             raise NotWithdrawable
         return self._changed(state=State.WITHDRAWN, withdrawal_reason=reason, ended_at=at)
+
+    def reminds_at(self, policy: Policy) -> datetime | None:
+        """When the customer is reminded of a code that is about to lapse."""
+        if self.state is not State.ISSUED or self.valid_until is None or not policy.kinds[self.kind].redeemable:
+            return None
+        return self.valid_until - timedelta(days=policy.remind_days)
 
     # What time does ---------------------------------------------------------------------------------------------------
     def lapses_at(self, policy: Policy) -> datetime | None:

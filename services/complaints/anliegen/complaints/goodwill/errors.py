@@ -65,3 +65,11 @@ class RedeemedWhole(Invalid):
 
 class NotWithdrawable(Conflict):
     """What was redeemed, has lapsed, was declined or taken back cannot be taken back."""
+
+
+class OwnCase(NotAllowed):
+    """Nobody proposes or decides what they are given themselves: somebody else decides."""
+
+
+class CustomersOnly(NotAllowed):
+    """Only customers have goodwill of their own: the token names no customer's journey."""

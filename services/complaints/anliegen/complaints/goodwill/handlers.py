@@ -1,6 +1,16 @@
 """Door 1 of goodwill: what other services propose, and what is seen of customers."""
 
-from anliegen.events import CaseEvent, ContactTriaged, Flag, GoodwillProposalWithdrawn, GoodwillProposed, InvoiceIssued
+from anliegen.events import (
+    Assurance,
+    CaseEvent,
+    Channel,
+    ContactReceived,
+    ContactTriaged,
+    Flag,
+    GoodwillProposalWithdrawn,
+    GoodwillProposed,
+    InvoiceIssued,
+)
 from anliegen.kit import Delivery, Handlers, Timer, Timers, Transaction
 
 from . import actions
@@ -8,16 +18,22 @@ from .domain import Sign
 from .policy import GoodwillKind
 from .reckoning import Person, Proposal
 from .store import counts
+from .store.ways import Way, insert_ways
+
+READ_BY_ALL = frozenset({Channel.REVIEW, Channel.SOCIAL})
+UNANSWERABLE = frozenset({Channel.PHONE, Channel.VISIT, Channel.LETTER, Channel.PARTNER})
 
 
 def enter_handlers(handlers: Handlers, timers: Timers) -> None:
     """Enter what goodwill hears, and its timers, into the service's tables."""
     handlers.on_many(GoodwillProposed, over_person=True)(decide_proposals)
     handlers.on(GoodwillProposalWithdrawn)(withdraw_proposal)
+    handlers.on_many(ContactReceived)(note_ways)
     handlers.on(ContactTriaged)(note_cancellation)
     handlers.on(InvoiceIssued)(note_purchase)
     handlers.on(CaseEvent)(note_failure)
     timers.on(actions.LAPSE)(let_lapse)
+    timers.on(actions.REMINDER)(remind)
     timers.on(actions.EFFECT)(measure_effect)
 
 
@@ -57,6 +73,25 @@ async def withdraw_proposal(event: GoodwillProposalWithdrawn, tx: Transaction) -
     )  # fmt: skip
 
 
+async def note_ways(deliveries: list[Delivery[ContactReceived]], tx: Transaction) -> None:
+    """Remember by which contact a customer can be told what they were given, and by which not."""
+    events = {delivery.event.contact_id: delivery.event for delivery in deliveries}
+    ways = [
+        Way(
+            contact_id=event.contact_id,
+            journey_id=event.journey_id,
+            received_at=event.received_at,
+            answerable=event.channel not in UNANSWERABLE,
+            # Whoever only claims a number is in its journey all the same.
+            safe=event.channel not in READ_BY_ALL
+            and not event.automatic
+            and (event.customer_number is None or event.assurance is Assurance.VERIFIED),
+        )
+        for _, event in sorted(events.items())
+    ]
+    await insert_ways(tx, ways=ways)
+
+
 async def note_cancellation(event: ContactTriaged, tx: Transaction) -> None:
     """A customer who cancels does not stay, unless a purchase follows."""
     if any(Flag.CANCELLATION in concern.flags for concern in event.concerns):
@@ -83,6 +118,11 @@ async def note_failure(event: CaseEvent, tx: Transaction) -> None:
 async def let_lapse(timer: Timer, tx: Transaction) -> None:
     """Nobody took up the offer, or redeemed the code, in time."""
     await actions.let_lapse(tx, goodwill_id=timer.subject)
+
+
+async def remind(timer: Timer, tx: Transaction) -> None:
+    """A code is about to lapse: its customer hears of it in time."""
+    await actions.remind(tx, goodwill_id=timer.subject)
 
 
 async def measure_effect(timer: Timer, tx: Transaction) -> None:

@@ -62,10 +62,14 @@ class KindRules(_Data):
 
 
 class CustomerRules(_Data):
-    """How often one person is given something within a window."""
+    """How often one person is given something within a window.
+
+    What one decider gives a person within `together_days` counts as given at once.
+    """
 
     window_days: Days
     most_times: Annotated[int, Field(ge=1)]
+    together_days: Days
 
 
 class Stage(_Data):
@@ -95,7 +99,12 @@ class CurrencyRules(_Data):
     def cost_of_winning(self, segment: str | None) -> int:
         """What winning a customer of this segment costs; where nobody knows the segment, what the cheapest costs."""
         known = self.acquisition_cost.get(segment or "")
-        return min(self.acquisition_cost.values()) if known is None else known
+        return self.least_cost_of_winning if known is None else known
+
+    @property
+    def least_cost_of_winning(self) -> int:
+        """What winning the customer who is the cheapest to win costs."""
+        return min(self.acquisition_cost.values())
 
     def largest_step(self, most: int) -> int:
         """The largest round amount of at most `most`; 0 where even the smallest is more."""
@@ -120,6 +129,8 @@ class Policy(_Data):
     other_ways: Annotated[tuple[Code, ...], Field(min_length=1)]
     effect_days: Days
     offer_days: Days
+    remind_days: Days
+    segment_vouched_by: Annotated[frozenset[Code], Field(min_length=1)]
     share: Shares
     kinds: Mapping[GoodwillKind, KindRules]
     alternatives: Mapping[GoodwillKind, tuple[GoodwillKind, ...]]
@@ -136,6 +147,8 @@ class Policy(_Data):
         offered = {kind for kinds in self.alternatives.values() for kind in kinds} | set(self.alternatives)
         if unknown := offered - set(self.kinds):
             raise ValueError(f"alternatives: {', '.join(sorted(unknown))} has no rules among the kinds")
+        if not self.segment_vouched_by & {stage.role for stage in self.chain}:
+            raise ValueError("segment_vouched_by: at least one of them is in the chain")
         for currency, rules in self.currencies.items():
             self._refuse_senseless_amounts(currency, rules)
         return self
@@ -181,9 +194,12 @@ class Policy(_Data):
         """The competence of the last in the chain."""
         return self.competence(currency, {self.chain[-1].role}, self.chain[-1].tier)
 
-    def first_who_may(self, currency: str, amount: int) -> Stage:
-        """The first in the chain whose competence reaches this amount, else the last."""
+    def first_who_may(self, currency: str, amount: int, *, vouches: bool = False) -> Stage:
+        """The first in the chain whose competence reaches this amount, and who vouches for a segment where that is
+        needed, else the last."""
         for stage in self.chain:
+            if vouches and stage.role not in self.segment_vouched_by:
+                continue
             if self.competence(currency, {stage.role}, stage.tier) >= amount:
                 return stage
         return self.chain[-1]

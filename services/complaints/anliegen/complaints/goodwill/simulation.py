@@ -8,7 +8,7 @@ or lapses, so the limits are reached as early as they can be.
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Self
 from uuid import UUID
 
@@ -16,8 +16,9 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Fiel
 
 from anliegen.kit import ids
 
+from .limits import Given
 from .policy import GoodwillKind, Policy
-from .reckoning import Decision, Given, Outcome, Person, Proposal, decide
+from .reckoning import Decision, Outcome, Person, Proposal, decide
 
 
 def _nothing_for_empty(value: Any) -> Any:
@@ -115,25 +116,32 @@ class Result:
 
 def try_policy(cases: Iterable[tuple[datetime, Proposal]], policy: Policy) -> list[Tried]:
     """Decide these cases by this policy, the oldest first."""
-    people: defaultdict[UUID, list[tuple[datetime, str, int]]] = defaultdict(list)
+    people: defaultdict[UUID, list[tuple[datetime, str, int, str]]] = defaultdict(list)
     deciders: Counter[tuple[str, str, str]] = Counter()
     budgets: Counter[tuple[str, str]] = Counter()
     tried = []
+    together = timedelta(days=policy.customer.together_days)
     for at, proposal in sorted(cases, key=lambda case: case[0]):
         month, currency = f"{at:%Y-%m}", proposal.currency
         counted = [one for one in people[proposal.journey_id] if one[0] > at - policy.window]
         given = Given(
             customer_times=len(counted),
-            customer_amount=sum(amount for _, other, amount in counted if other == currency),
+            customer_amount=sum(amount for _, other, amount, _ in counted if other == currency),
             agent_month=deciders[proposal.by.subject, month, currency],
             budget=budgets[month, currency],
+            together=sum(
+                amount
+                for given_at, other, amount, decider in counted
+                if other == currency and decider == proposal.by.subject and given_at > at - together
+            ),
         )
         decision = decide(proposal, given, policy)
         tried.append(Tried(at, proposal, decision))
         if decision.outcome is not Outcome.DECLINED:
-            people[proposal.journey_id].append((at, currency, decision.amount))
+            decider = decision.waits_for or proposal.by.subject
+            people[proposal.journey_id].append((at, currency, decision.amount, decider))
             budgets[month, currency] += decision.amount
-            deciders[decision.waits_for or proposal.by.subject, month, currency] += decision.amount
+            deciders[decider, month, currency] += decision.amount
     return tried
 
 

@@ -9,8 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from anliegen.events import Money
 
 from .domain import Answer, Goodwill, State
+from .limits import Rule
 from .policy import GoodwillKind
-from .reckoning import Decision, Outcome, Rule
+from .reckoning import Decision, Outcome
 from .store.counts import Redemption, Spent
 
 Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
@@ -194,6 +195,37 @@ class GoodwillDetail(GoodwillView):
             for one in redemptions
         ]
         return cls.of(goodwill, redemptions=shown)
+
+
+class OwnGoodwillView(BaseModel):
+    """What a customer sees of what they were given; who decided it and by which figures is not theirs to see."""
+
+    goodwill_id: UUID
+    kind: GoodwillKind
+    status: State = Field(description="`issued`, `redeemed`, `expired` or `withdrawn`.")
+    amount: Money
+    left: Money = Field(description="What can still be used; nothing once it ended.")
+    code: str | None = Field(description="What redeems it, while it can be redeemed.")
+    issued_at: datetime
+    valid_until: datetime = Field(description="This moment not included.")
+    ended_at: datetime | None
+
+    @classmethod
+    def of(cls, goodwill: Goodwill) -> Self:
+        """The customer's view of an issued goodwill."""
+        currency, is_open = goodwill.proposal.currency, goodwill.state is State.ISSUED
+        assert goodwill.issued_at is not None and goodwill.valid_until is not None
+        return cls(
+            goodwill_id=goodwill.goodwill_id,
+            kind=goodwill.kind,
+            status=goodwill.state,
+            amount=Money(amount=goodwill.amount, currency=currency),
+            left=Money(amount=goodwill.left if is_open else 0, currency=currency),
+            code=goodwill.code if is_open else None,
+            issued_at=goodwill.issued_at,
+            valid_until=goodwill.valid_until,
+            ended_at=goodwill.ended_at,
+        )
 
 
 class SpentView(BaseModel):

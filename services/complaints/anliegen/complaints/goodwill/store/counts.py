@@ -8,7 +8,7 @@ from uuid import UUID
 from anliegen.kit import Transaction
 
 from ..domain import Answer, Sign
-from ..reckoning import Given
+from ..limits import Given
 
 _COUNTS = """
     CASE WHEN state IN ('approved', 'issued', 'redeemed') THEN amount
@@ -65,19 +65,23 @@ async def has_withdrawn_proposal(tx: Transaction, *, proposal_id: UUID) -> bool:
 
 # What counts ----------------------------------------------------------------------------------------------------------
 async def get_given(
-    tx: Transaction, *, journey_ids: Sequence[UUID], currency: str, decider: str, since: datetime, month: datetime
-) -> Given:
-    """What counts already: to this person since then, and from the beginning of the month on by the decider and by all.
+    tx: Transaction, *, journey_ids: Sequence[UUID], currency: str, decider: str, since: datetime, together: datetime,
+    month: datetime,
+) -> Given:  # fmt: skip
+    """What counts already: to this person since then, by the decider to this person since `together`, and from the
+    beginning of the month on by the decider and by all.
 
     Amounts are those of the currency, times those of all.
     """
     person = await tx.fetchrow(
         f"""
         SELECT count(*) FILTER (WHERE {_COUNTS} > 0) AS times,
-               coalesce(sum({_COUNTS}) FILTER (WHERE currency = $2), 0)::bigint AS amount
+               coalesce(sum({_COUNTS}) FILTER (WHERE currency = $2), 0)::bigint AS amount,
+               coalesce(sum({_COUNTS}) FILTER (WHERE currency = $2 AND decided_by = $4 AND decided_at > $5), 0)::bigint
+                   AS together
         FROM goodwills WHERE journey_id = ANY ($1::uuid[]) AND decided_at > $3
         """,
-        journey_ids, currency, since,
+        journey_ids, currency, since, decider, together,
     )  # fmt: skip
     months = await tx.fetchrow(
         f"""
@@ -91,6 +95,7 @@ async def get_given(
     return Given(
         customer_times=person["times"],
         customer_amount=person["amount"],
+        together=person["together"],
         agent_month=months["agent"],
         budget=months["budget"],
     )

@@ -12,8 +12,9 @@ from anliegen.kit import Transaction
 
 from ..domain import Answer, Effect, Goodwill, State
 from ..errors import CodeUnknown, GoodwillNotFound
+from ..limits import Rule
 from ..policy import GoodwillKind
-from ..reckoning import Decision, Outcome, Person, Proposal, Rule, Step
+from ..reckoning import Decision, Outcome, Person, Proposal, Step
 
 COLUMNS = """
     goodwill_id, proposal_id, journey_id, case_id, contact_id, invoice_number, proposed_kind, kind, currency,
@@ -92,6 +93,7 @@ async def list_goodwills(
     case_ids: Sequence[UUID] | None = None,
     states: Sequence[State] | None = None,
     waits_for: Sequence[str] | None = None,
+    issued_only: bool = False,
     after: tuple[datetime, UUID] | None = None,
     backwards: bool = False,
     limit: int,
@@ -102,6 +104,7 @@ async def list_goodwills(
         SELECT {COLUMNS} FROM goodwills
         WHERE ($1::uuid[] IS NULL OR journey_id = ANY ($1)) AND ($2::uuid[] IS NULL OR case_id = ANY ($2))
           AND ($3::text[] IS NULL OR state = ANY ($3)) AND ($4::text[] IS NULL OR waits_for = ANY ($4))
+          AND (NOT $8 OR issued_at IS NOT NULL)
     """
     forwards = """
         AND ($5::timestamptz IS NULL OR (proposed_at, goodwill_id) > ($5, $6::uuid))
@@ -113,7 +116,7 @@ async def list_goodwills(
     """
     rows = await tx.fetch(
         wanted + (against if backwards else forwards),
-        journey_ids, case_ids, states, waits_for, moment, goodwill_id, limit,
+        journey_ids, case_ids, states, waits_for, moment, goodwill_id, limit, issued_only,
     )  # fmt: skip
     return [_goodwill(row) for row in rows]
 
