@@ -1,11 +1,12 @@
 """The second failure (R76): who was failed twice comes to the top staff before the next answer, with goodwill."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
+from biller import Biller
 
 from anliegen.stack.business_clock import move_clock, read_clock
 from anliegen.stack.stack import Stack
@@ -14,6 +15,12 @@ from anliegen.stack.world import World, until
 pytestmark = pytest.mark.stack
 GOODWILL = "/complaints/v1/goodwill"
 QUESTIONS = "/helpdesk/v1/questions"
+BILLING = "/billing-inquiry/v1"
+
+
+def read_clock_now(stack: Stack) -> timedelta:
+    """How far the business clock is ahead."""
+    return max(read_clock(stack).values(), default=timedelta())
 
 
 async def ask(world: World, agent: httpx.AsyncClient, address: str, text: str) -> tuple[str, dict[str, Any]]:
@@ -46,18 +53,27 @@ async def test_who_was_failed_twice_comes_to_the_top_staff_who_may_make_it_good(
     path = f"{QUESTIONS}/{question['question_id']}"
 
     # The first failure: nobody answers in time.
-    move_clock(stack, max(read_clock(stack).values(), default=timedelta()) + timedelta(hours=25))
+    move_clock(stack, read_clock_now(stack) + timedelta(hours=25))
 
     async def overdue() -> bool:
         return bool((await anna.get(path)).json()["overdue"])
 
     await until(overdue, "broken promise")
 
-    # The second: the answer does not help.
-    answered = await world.command(
-        anna, f"{path}/answer", {"answer": "Starten Sie den Router neu."}, seen=await anna.get(path)
-    )
-    await world.command(anna, f"{path}/reopening", {"reason": "customer_rejected"}, seen=answered)
+    # The second: a wrong bill. The billing system knows the address, so it is one person with one story (R60).
+    run, today = uuid4().hex[:8], datetime.now(UTC) + read_clock_now(stack)
+    biller = Biller(await world.person("partner"), customer_number=f"CH{int(run, 16)}")
+    await biller.tell("customer_record_changed", email=address, name="Luca Keller", language="de")
+    await biller.bill(f"R-{run}", issued=today - timedelta(days=3), roaming=12_000)
+
+    async def billed() -> httpx.Response | None:
+        answer = await anna.get(f"{BILLING}/invoices/R-{run}")
+        return answer if answer.is_success else None
+
+    bill = await until(billed, "bill")
+    assert bill is not None
+    wrong = {"lines": [{"line_id": "2", "net": 0}], "reason": "wrong_line", "language": "de"}
+    await world.command(anna, f"{BILLING}/invoices/R-{run}/correction", wrong, seen=bill)
 
     async def both_are_known() -> bool:
         body = {

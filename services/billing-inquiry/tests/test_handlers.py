@@ -193,13 +193,14 @@ async def test_follow_up_to_a_settled_inquiry_reopens_it_until_it_is_too_late(
     assert (await published(InquiryOpened))[-1].continues == late.case_id
 
 
-async def test_follow_up_to_a_case_that_is_not_known_here_opens_an_inquiry(
+async def test_case_that_another_task_handed_over_opens_an_inquiry_that_goes_on_from_it(
     deliver: Deliver, triaged: Triaged, case_of: Callable[[ContactTriaged], UUID], load: Load
 ) -> None:
-    event = triaged(case_id=uuid4())
+    handed_over = uuid4()
+    event = triaged(case_id=handed_over)
     await deliver(event)
     inquiry = await load(case_of(event))
-    assert (inquiry.state, inquiry.continues) == (State.OPEN, None)
+    assert (inquiry.state, inquiry.continues) == (State.OPEN, handed_over)
 
 
 async def test_answer_that_did_not_reach_the_customer_is_no_answer(

@@ -10,10 +10,12 @@ import pytest
 
 from anliegen.events import (
     BillingReplyRequested,
+    FailureKind,
     GoodwillProposed,
     InquiryAnswered,
     InvoiceCorrected,
     InvoiceCorrectionReversed,
+    InvoiceFoundWrong,
     InvoiceIssued,
     InvoiceLine,
     PaymentAllocation,
@@ -95,9 +97,12 @@ async def test_one_call_corrects_credits_proposes_and_tells(
     answer = await desk.correct(inquiry_id=str(inquiry.case_id))
     assert answer.status_code == 201, answer.text
     assert await desk.owed() == {"R-1": 0, "R-1-K1": 4865, "account": 0}
-    corrected, proposed, answered, reply = await published(
-        InvoiceCorrected, GoodwillProposed, InquiryAnswered, BillingReplyRequested
+    corrected, proposed, wrong, answered, reply = await published(
+        InvoiceCorrected, GoodwillProposed, InvoiceFoundWrong, InquiryAnswered, BillingReplyRequested
     )
+    # A failure of the case: whoever counts what a customer suffered hears it, in the inquiry's own journey.
+    assert (wrong.case_id, wrong.journey_id) == (inquiry.case_id, inquiry.journey_id)
+    assert (wrong.failure.kind, wrong.invoice_number) == (FailureKind.WRONG_INVOICE, "R-1")
     assert (corrected.difference.amount, corrected.open_amount.amount) == (12972, 4865)
     assert proposed.amount.amount == 2594
     assert answered.case_id == inquiry.case_id

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from anliegen.events import CaseEvent
+from anliegen.events import CaseEvent, Concern, ContactTriaged, Task
+from anliegen.events.builders import build
 from anliegen.journey import store
 from anliegen.journey.domain import StoredEvent
 from anliegen.journey.projection import Models, project
@@ -79,6 +80,22 @@ async def test_rows_fold_alike_in_sql_and_in_python(tx: Any, teller: Any) -> Non
             assert {k: v for k, v in theirs.items() if v is not None} == {
                 k: v for k, v in mine.items() if v is not None
             }
+
+
+async def test_a_contact_is_about_all_that_was_said_of_it_the_latest_of_each(tx: Any, teller: Any) -> None:
+    about: dict[str, Any] = {"journey_id": uuid4(), "contact_id": uuid4()}
+    first = build(Concern, concern_id=uuid4(), task=Task.HELPDESK, tier=1)
+    raised = first.model_copy(update={"tier": 2})
+    handed_over = build(Concern, concern_id=uuid4(), ordinal=1, task=Task.BILLING_INQUIRY, case_id=uuid4(), tier=1)
+    for concern in (first, raised, handed_over):
+        teller.tell(build(ContactTriaged, **about, concerns=(concern,)))
+    events = [stored_event(one) for one in teller.told]
+    for one in events:
+        await store.models.upsert_models(tx, models=project([one]))
+    [contact] = (await rows_of(tx, [about["journey_id"]]))["contacts"]
+    for concerns in (contact["concerns"], as_stored(project(events))["contacts"][0]["concerns"]):
+        told = [(one["ordinal"], one["task"], one["tier"]) for one in concerns]
+        assert told == [(0, "helpdesk", 2), (1, "billing_inquiry", 1)]
 
 
 async def test_handle_is_found_by_kind_and_value(tx: Any, teller: Any) -> None:

@@ -43,7 +43,7 @@ from .billing_inquiry_dunning import (
     PaymentAgreed,
     PaymentAgreementEnded,
 )
-from .billing_inquiry_money import InvoiceCorrected, InvoiceCorrectionReversed
+from .billing_inquiry_money import InvoiceCorrected, InvoiceCorrectionReversed, InvoiceFoundWrong
 from .billing_inquiry_payments import (
     PaymentDetailsChanged,
     PaymentMethodChanged,
@@ -139,6 +139,7 @@ from .intake_billing import (
 )
 from .partners import PartnerCustomerEvent, PartnerEvent, PartnerOrigin
 from .triage import (
+    CaseTransferred,
     Concern,
     ContactTriaged,
     FailureOrigin,
@@ -157,6 +158,7 @@ __all__ = [
     "Case",
     "CaseEvent",
     "CaseStatus",
+    "CaseTransferred",
     "Channel",
     "ClockBreached",
     "ClockEvent",
@@ -234,6 +236,7 @@ __all__ = [
     "InvoiceCancelled",
     "InvoiceCorrected",
     "InvoiceCorrectionReversed",
+    "InvoiceFoundWrong",
     "InvoiceIssued",
     "InvoiceLine",
     "InvoiceNamed",

@@ -6,8 +6,15 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
-from .base import ContentReference, Failure, JourneyEvent, Money
+from .base import CaseEvent, ContentReference, JourneyEvent, Money
 from .intake_billing import InvoiceLine
+
+
+class InvoiceFoundWrong(CaseEvent, type="billing_inquiry.invoice_found_wrong.v1"):
+    """The invoice that an inquiry is about was wrong: a failure on our side, once however often it is corrected."""
+
+    invoice_number: str = Field(max_length=60)
+    """The invoice that was wrong."""
 
 
 class InvoiceCorrected(JourneyEvent, type="billing_inquiry.invoice_corrected.v1", words=True):
@@ -50,8 +57,6 @@ class InvoiceCorrected(JourneyEvent, type="billing_inquiry.invoice_corrected.v1"
     """The agent's id."""
     corrected_at: AwareDatetime
     """When it was corrected."""
-    failure: Failure | None = None
-    """That the invoice was wrong, which counts once however often it is corrected."""
 
     @property
     def subject(self) -> str:

@@ -5,7 +5,8 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
-from .base import CaseEvent, Money, ReplyRequested, Task
+from .base import CaseEvent, Money, ReplyRequested
+from .triage import CaseTransferred
 
 Code = Annotated[str, Field(max_length=60)]
 
@@ -173,11 +174,8 @@ class ComplaintReopened(ComplaintEvent, type="complaints.complaint_reopened.v1")
     """A code: `customer_rejected` …"""
 
 
-class ComplaintTransferred(ComplaintEvent, type="complaints.complaint_transferred.v1"):
+class ComplaintTransferred(ComplaintEvent, CaseTransferred, type="complaints.complaint_transferred.v1"):
     """It is no complaint, or none of ours: another task goes on with it."""
-
-    to_task: Task
-    """The task that it belongs to."""
 
 
 class DecisionOverdue(ComplaintEvent, type="complaints.decision_overdue.v1"):

@@ -1,11 +1,11 @@
-"""What triage announces: what a contact is about, and which task settles it."""
+"""What triage announces: what a contact is about, and which task settles it; and how a task hands a case over."""
 
 from typing import Annotated
 from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
-from .base import JourneyEvent, OpenEnum, Part, Task
+from .base import CaseEvent, JourneyEvent, OpenEnum, Part, Task
 
 
 class Priority(OpenEnum):
@@ -101,7 +101,7 @@ class Concern(Part):
     reasons: tuple[Reason, ...] = ()
     """What the decision rests on."""
     case_id: UUID | None = None
-    """The case this concern continues, where it is a follow-up."""
+    """The case this concern continues, where it is a follow-up, or goes on from, where another task handed it over."""
 
 
 class ContactTriaged(JourneyEvent, type="triage.contact_triaged.v1"):
@@ -148,3 +148,12 @@ class ReviewRequested(JourneyEvent, type="triage.review_requested.v1"):
     @property
     def subject(self) -> str:
         return str(self.contact_id)
+
+
+class CaseTransferred(CaseEvent):
+    """A task hands its case over, and triage gives it to the other. Each task has its own type, made from this base."""
+
+    contact_id: UUID
+    """The contact that began it: whoever goes on finds the words there, and nobody asks the customer again."""
+    to_task: Task
+    """The task that goes on with it."""

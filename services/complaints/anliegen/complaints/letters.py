@@ -1,13 +1,14 @@
 """The letter of a final response, as a PDF on the company's paper."""
 
 import tomllib
+from collections.abc import Sequence
 from datetime import datetime
 from importlib.resources import as_file, files
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 from anliegen.events import ContentReference
-from anliegen.kit import Transaction
+from anliegen.kit import Context
 from anliegen.kit.documents import document
 from anliegen.kit.files import Files
 from anliegen.kit.wording import date_text
@@ -27,7 +28,9 @@ SUBJECTS = {
 }
 
 
-def letter_values(complaint: Complaint, *, answer: str, language: str, at: datetime) -> dict[str, Any]:
+def letter_values(
+    complaint: Complaint, *, answer: str, recipient: Sequence[str], language: str, at: datetime
+) -> dict[str, Any]:
     """What the letter of a final response says; `complaint` is as it will be once the response has gone out."""
     decision = complaint.decision
     if decision is None or complaint.response is None:
@@ -39,8 +42,8 @@ def letter_values(complaint: Complaint, *, answer: str, language: str, at: datet
 
     return {
         "sender": LETTERHEAD,
-        # Names and addresses are not complaints' to keep; the letter travels as a file of the reply.
-        "recipient": [],
+        # Names and addresses are not complaints' to keep: whoever writes the letter says them, for the letter alone.
+        "recipient": list(recipient),
         "date": day(at),
         "subject": SUBJECTS[language],
         "reference": str(complaint.case_id)[:8].upper(),
@@ -52,17 +55,19 @@ def letter_values(complaint: Complaint, *, answer: str, language: str, at: datet
     }
 
 
-async def write_letter(tx: Transaction, complaint: Complaint, *, answer: str, language: str) -> bytes:
-    """The PDF, in English where the language is none of ours. Called before anything is locked."""
+async def write_letter(
+    context: Context, complaint: Complaint, *, answer: str, recipient: Sequence[str], language: str, at: datetime
+) -> bytes:
+    """The PDF, in English where the language is none of ours. Called within no transaction."""
     spoken = language if language in LANGUAGES else "en"
-    values = letter_values(complaint, answer=answer, language=spoken, at=tx.now)
+    values = letter_values(complaint, answer=answer, recipient=recipient, language=spoken, at=at)
     with as_file(files(__package__) / "documents" / "final_response.typ") as template:
-        return await document(tx.context, template, values, language=spoken)
+        return await document(context, template, values, language=spoken)
 
 
-async def keep_letter(tx: Transaction, pdf: bytes, *, language: str) -> ContentReference:
+async def keep_letter(context: Context, pdf: bytes, *, language: str) -> ContentReference:
     """What refers to the PDF in the object store, where the same bytes are kept once."""
-    store = cast(Files, tx.context.resources[FILES])
+    store = cast(Files, context.resources[FILES])
     subject = SUBJECTS[language if language in LANGUAGES else "en"]
     return ContentReference(
         sha256=await store.put(pdf), size=len(pdf), media_type="application/pdf", name=f"{subject}.pdf"

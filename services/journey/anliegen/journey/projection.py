@@ -225,6 +225,18 @@ def _filled(known: Row, new: Row) -> Row:
     return known | {name: value for name, value in new.items() if value is not None}
 
 
+def _contact(known: Row, new: Row) -> Row:
+    """As `_filled`; what the contact is about adds up, since a matter may come later, from a task that handed it over.
+
+    Of each concern the latest word counts.
+    """
+    folded = _filled(known, new)
+    if known.get("concerns") and new.get("concerns"):
+        by_id = {one["concern_id"]: one for one in [*known["concerns"], *new["concerns"]]}
+        folded["concerns"] = sorted(by_id.values(), key=lambda one: (one["ordinal"], one["concern_id"]))
+    return folded
+
+
 def _by_sequence(first: str) -> Callable[[Row, Row], Row]:
     """The facts of the highest sequence, with the earliest time in the column `first`."""
 
@@ -244,6 +256,7 @@ def _seen(known: Row, new: Row) -> Row:
 
 
 _FOLDS: dict[str, Callable[[Row, Row], Row]] = {
+    "contacts": _contact,
     "cases": _by_sequence("opened_at"),
     "promises": _by_sequence("promised_at"),
     "handles": _seen,

@@ -84,7 +84,7 @@ async def take_contact(tx: Transaction, contact: Contact, thread: Thread | None)
         await _decide(tx, contact, [], by=DecidedBy.RULES)
     elif thread and thread.case_id and thread.task and thread.task is not Task.UNKNOWN:
         intent = await store.find_intent_of_case(tx, case_id=thread.case_id)
-        cases = [(thread.case_id, thread.task, intent)]
+        cases = await _where_they_are_now(tx, [(thread.case_id, thread.task, intent)])
         concerns = continue_cases(contact.contact_id, contact.reading, cases, thread.found_by, packs_of(tx))
         await _decide(tx, contact, concerns, by=DecidedBy.RULES)
     else:
@@ -106,7 +106,7 @@ async def _continue_or_wait(tx: Transaction, contact: Contact) -> None:
 
 
 async def _follow(tx: Transaction, contact: Contact, earlier: Contact) -> None:
-    cases = [
+    cases: list[tuple[UUID, Task, str | None]] = [
         (one.case_id, one.concern.task, one.concern.intent)
         for one in await store.list_concerns(tx, contact_id=earlier.contact_id)
     ]
@@ -114,8 +114,22 @@ async def _follow(tx: Transaction, contact: Contact, earlier: Contact) -> None:
         # It answers something that led to no case, such as an automatic mail.
         await _settle_alone(tx, contact)
         return
+    cases = await _where_they_are_now(tx, cases)
     concerns = continue_cases(contact.contact_id, contact.reading, cases, contact.found_by or "", packs_of(tx))
     await _decide(tx, contact, concerns, by=DecidedBy.RULES)
+
+
+async def _where_they_are_now(
+    tx: Transaction, cases: Sequence[tuple[UUID, Task, str | None]]
+) -> list[tuple[UUID, Task, str | None]]:
+    """These cases (id, task, intent), each as the task works on it that it was handed over to at last."""
+    found: dict[UUID, tuple[UUID, Task, str | None]] = {}
+    for case in cases:
+        now = case
+        while (handed_over := await store.find_handed_over(tx, case_id=now[0])) is not None:
+            now = handed_over
+        found.setdefault(now[0], now)
+    return list(found.values())
 
 
 async def settle_waiting(tx: Transaction, *, contact_id: UUID) -> None:
@@ -233,7 +247,9 @@ async def decide_review(
     if review.status == "decided":
         raise ReviewDecided
     contact = await store.get_contact(tx, contact_id=review.contact_id)
-    decided = await _decide(tx, contact, decide_drafts(contact, drafts, packs_of(tx)), by=DecidedBy.PERSON)
+    known = await store.list_concerns(tx, contact_id=contact.contact_id)
+    concerns = decide_drafts(contact, drafts, packs_of(tx), first=len(known))
+    decided = await _decide(tx, contact, concerns, by=DecidedBy.PERSON)
     await store.insert_correction(tx, contact=contact, suggested=review.suggestions, decided=decided, at=tx.now)
     return await store.update_review(tx, review_id=review_id, decided_by=decided_by, decided_at=tx.now)
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from anliegen.events import ContactReceived, Envelope
 from anliegen.kit import Delivery, Transaction
 
-from . import actions, store
+from . import actions, handovers, store
 from .domain import Contact, Decided, DecidedBy, EarlierFailure, Status, decide_reading, guarded, is_served, is_sure
 
 
@@ -28,6 +28,7 @@ async def read_contacts(tx: Transaction, deliveries: Sequence[Delivery[ContactRe
         if contact.journey_id in linked:
             tx.handling(delivery.envelope)
             await actions.take_contact(tx, contact, delivery.event.thread)
+    await handovers.follow_handovers(tx, contact_ids=[contact.contact_id for _, contact in read])
 
 
 async def _decide_alone(tx: Transaction, read: Sequence[tuple[Contact, Envelope]]) -> None:

@@ -83,11 +83,26 @@ class Decided:
     @property
     def continues(self) -> bool:
         """Whether it goes on with a case that was there before."""
-        return self.concern.case_id is not None
+        return self.concern.case_id == self.case_id
+
+    @property
+    def handed_over_from(self) -> UUID | None:
+        """The case of another task that it goes on from, in a case of its own."""
+        return None if self.continues else self.concern.case_id
 
     def at_tier(self, tier: int) -> "Decided":
         """The same concern at another tier."""
         return replace(self, concern=self.concern.model_copy(update={"tier": tier}))
+
+
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """A case that its task hands to another one, with the contact that began it."""
+
+    case_id: UUID
+    contact_id: UUID
+    task: Task
+    to_task: Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,10 +203,20 @@ def continue_cases(
     return concerns
 
 
-def decide_drafts(contact: Contact, drafts: Sequence[Draft], packs: Packs) -> list[Decided]:
-    """What a person decided. Raises TaskNotServed and IntentUnknown."""
+def hand_over(contact: Contact, handover: Handover, *, ordinal: int, packs: Packs) -> Decided:
+    """A case of one task as a matter of another, as the contact was read where that speaks of the other task."""
+    to = handover.to_task
+    name = next((one.intent for one in contact.reading.concerns if one.task is to), UNSPECIFIED)
+    reasons = (Reason(rule=f"handed over by {handover.task}"),)
+    read = _whole(contact.reading, packs, task=to, name=name, confidence=1.0, reasons=reasons)
+    decided = _decided(contact.contact_id, ordinal, read, handover.case_id, packs)
+    return replace(decided, case_id=case_id_of(decided.concern.concern_id, to))
+
+
+def decide_drafts(contact: Contact, drafts: Sequence[Draft], packs: Packs, *, first: int = 0) -> list[Decided]:
+    """What a person decided, counted from `first` on. Raises TaskNotServed and IntentUnknown."""
     concerns = []
-    for ordinal, draft in enumerate(drafts):
+    for ordinal, draft in enumerate(drafts, start=first):
         if draft.task not in packs.routing.served_tasks:
             raise TaskNotServed(task=draft.task.value, served=sorted(packs.routing.served_tasks))
         name = draft.intent or UNSPECIFIED

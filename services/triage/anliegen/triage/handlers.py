@@ -1,9 +1,10 @@
 """Door 1: what triage hears, and what each brings about."""
 
-from anliegen.events import CaseEvent, ContactReceived, JourneysMerged, JourneysSplit
+from anliegen.events import CaseEvent, CaseTransferred, ContactReceived, JourneysMerged, JourneysSplit
 from anliegen.kit import Delivery, Handlers, Timer, Timers, Transaction
 
-from . import actions, batches, failures
+from . import actions, batches, failures, handovers
+from .domain import Handover
 
 # A contact whose reading fails must not be set aside: its journey waits and an alarm sounds.
 handlers = Handlers("triage", policy="stay")
@@ -21,6 +22,12 @@ async def note_failure(event: CaseEvent, tx: Transaction) -> None:
     """Keep count of what went wrong, whichever service says so."""
     if event.failure is not None:
         await failures.note_failure(tx, event)
+
+
+@handlers.on(CaseTransferred, over_person=True)
+async def note_handover(event: CaseTransferred, tx: Transaction) -> None:
+    """A task handed its case over: it becomes a matter of the other one, of the same contact."""
+    await handovers.note_handover(tx, Handover(event.case_id, event.contact_id, event.task, event.to_task))
 
 
 @handlers.on(JourneysMerged)

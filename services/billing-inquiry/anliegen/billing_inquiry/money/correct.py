@@ -24,6 +24,7 @@ from anliegen.events import (
     GoodwillProposed,
     InvoiceCorrected,
     InvoiceCorrectionReversed,
+    InvoiceFoundWrong,
     Priority,
 )
 from anliegen.kit import Transaction, ids
@@ -109,10 +110,6 @@ async def correct_invoice(
     await store.insert_invoice(tx, invoice=right)
     await store.insert_correction(tx, correction=correction)
     await conclude(tx, journey_id=old.journey_id, on=right.issued_on)
-    failure = Failure(
-        failure_id=ids.derived("failure", "wrong invoice", old.invoice_number), kind=FailureKind.WRONG_INVOICE,
-        occurred_at=tx.now, code=wish.reason,
-    )  # fmt: skip
     tx.publish(
         InvoiceCorrected(
             journey_id=old.journey_id, correction_id=correction_id, customer_number=old.customer_number,
@@ -120,7 +117,7 @@ async def correct_invoice(
             issued_on=right.issued_on, due_on=right.due_on, lines=right.lines, corrected_lines=draft.corrected_lines,
             total=right.money(right.total), difference=draft.difference, open_amount=draft.open_amount,
             account_credit=draft.account_credit, document=document, reason=wish.reason, corrected_by=agent,
-            corrected_at=tx.now, failure=failure,
+            corrected_at=tx.now,
         )
     )  # fmt: skip
     if proposal_id is not None and draft.goodwill is not None:
@@ -134,6 +131,7 @@ async def correct_invoice(
             )
         )  # fmt: skip
     if wish.case_id is not None:
+        await _tell_of_failure(tx, wish.case_id, old)
         await _answer(tx, wish, draft, document=document, agent=agent)
     return correction
 
@@ -190,6 +188,16 @@ async def _open_inquiry(tx: Transaction, contact: Contact, invoice: Invoice) -> 
         invoice_number=invoice.invoice_number,
     )  # fmt: skip
     return (await inquiries.open_inquiry(tx, concern_id=ids.uuid7(tx.wall), matter=matter)).case_id
+
+
+async def _tell_of_failure(tx: Transaction, case_id: UUID, invoice: Invoice) -> None:
+    # It counts in the case, wherever failures of the person are counted. Nobody suffered what nobody knew of.
+    inquiry = await inquiry_store.get_inquiry(tx, case_id=case_id)
+    failure = Failure(
+        failure_id=ids.derived("failure", "wrong invoice", invoice.invoice_number), kind=FailureKind.WRONG_INVOICE,
+        occurred_at=tx.now, code=INTENT,
+    )  # fmt: skip
+    tx.publish(InvoiceFoundWrong.about(inquiry, invoice_number=invoice.invoice_number, failure=failure))
 
 
 async def _answer(tx: Transaction, wish: Wish, draft: Draft, *, document: ContentReference, agent: str) -> None:

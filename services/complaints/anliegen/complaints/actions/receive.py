@@ -41,7 +41,7 @@ async def take_up_matter(tx: Transaction, *, concern_id: UUID, case_id: UUID | N
     known = await store.find_complaint(tx, case_id=case_id) if case_id else None
     # What is settled for too long is so for good: later it could only have been settled later. So no lock is needed.
     if known is None or follow_up_of(known, matter, policy=POLICY) is FollowUp.OPENS_ANOTHER:
-        continues = known.case_id if known else None
+        continues = known.case_id if known else case_id  # one that is not ours was handed over
         await open_complaint(tx, concern_id=concern_id, matter=matter, continues=continues)
     elif known.journey_id == matter.journey_id:
         await follow_up_complaint(tx, case_id=known.case_id, matter=matter)

@@ -122,7 +122,7 @@ async def transfer_complaint(
     before = await load_in_time(tx, case_id=case_id, expected=expected)
     complaint = before.transferred(at=tx.now)
     await save(tx, before, complaint, step="transferred", by=agent, reason=to_task)
-    await announce(tx, ComplaintTransferred, complaint, to_task=to_task)
+    await announce(tx, ComplaintTransferred, complaint, contact_id=complaint.contact_id, to_task=to_task)
     return complaint
 
 

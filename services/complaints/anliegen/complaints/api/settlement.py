@@ -1,69 +1,19 @@
-"""How complaints come to their end: final response, public answer, settlement, reopening, transfer."""
+"""How complaints come to their end: public answer, settlement, reopening, transfer."""
 
 from uuid import UUID
 
 from fastapi import Response
 
-from anliegen.kit.http import APIRouter, Caller, IfMatch, Tx, idempotent, requires, unconditional
+from anliegen.kit.http import APIRouter, Caller, IfMatch, Tx, idempotent, requires
 
 from .. import actions
-from ..letters import keep_letter, write_letter
 from ..states import Reason, Resolution
-from ..views.bodies import AnswerComplaint, AnswerInPublic, ReopenComplaint, ResolveComplaint, TransferComplaint
+from ..views.bodies import AnswerInPublic, ReopenComplaint, ResolveComplaint, TransferComplaint
 from ..views.complaints import ComplaintView
 from .shared import PREFIX, seen, shown, worked_on
 
 router = APIRouter(prefix=PREFIX, tags=["complaints"])
 WORK = [requires("cases:write"), idempotent]
-
-
-@router.post("/{complaint_id}/final-response", name="answer_complaint", dependencies=WORK)
-async def answer_complaint(
-    *, complaint_id: UUID, body: AnswerComplaint, tx: Tx, caller: Caller, version: IfMatch, response: Response
-) -> ComplaintView:
-    """Send the final response to the person who complained, with the reasons and where to go from here."""
-    known = await worked_on(tx, caller, complaint_id)
-    spoken = body.language or known.language
-    # Written before anything is locked; where the complaint has changed since, its version refuses the command.
-    foreseen = await actions.prepare_response(
-        tx, case_id=complaint_id, response=body.response, agent=caller.subject, expected=version
-    )
-    pdf = await write_letter(tx, foreseen, answer=body.answer, language=spoken)
-    letter = await keep_letter(tx, pdf, language=spoken)
-    complaint = await actions.answer_complaint(
-        tx, case_id=complaint_id, response=body.response, answer=body.answer, language=body.language,
-        agent=caller.subject, expected=version, letter=letter,
-    )  # fmt: skip
-    return shown(complaint, response)
-
-
-@router.post(
-    "/{complaint_id}/final-response/preview",
-    name="preview_final_response",
-    dependencies=[requires("cases:read"), unconditional("it changes nothing")],
-)
-async def preview_final_response(*, complaint_id: UUID, body: AnswerComplaint, tx: Tx, caller: Caller) -> ComplaintView:
-    """What the complaint would be after this final response; nothing is changed, nothing is sent."""
-    await worked_on(tx, caller, complaint_id)
-    return ComplaintView.of(
-        await actions.prepare_response(tx, case_id=complaint_id, response=body.response, agent=caller.subject)
-    )
-
-
-@router.post(
-    "/{complaint_id}/final-response/letter",
-    name="preview_letter",
-    response_class=Response,
-    responses={200: {"content": {"application/pdf": {}}, "description": "The letter, as a PDF."}},
-    dependencies=[requires("cases:read"), unconditional("it changes nothing")],
-)
-async def preview_letter(*, complaint_id: UUID, body: AnswerComplaint, tx: Tx, caller: Caller) -> Response:
-    """The letter as it would go out; nothing is changed, nothing is sent."""
-    known = await worked_on(tx, caller, complaint_id)
-    spoken = body.language or known.language
-    foreseen = await actions.prepare_response(tx, case_id=complaint_id, response=body.response, agent=caller.subject)
-    pdf = await write_letter(tx, foreseen, answer=body.answer, language=spoken)
-    return Response(pdf, media_type="application/pdf")
 
 
 @router.post("/{complaint_id}/public-answer", name="answer_in_public", dependencies=WORK)

@@ -134,7 +134,7 @@ async def redeem(tx: Transaction, *, code: str, order_reference: str, amount: in
             goodwill_id=goodwill_id, order_reference=order_reference, amount=used, redeemed_by=by, redeemed_at=tx.now
         ),
     )
-    await counts.insert_sign(tx, journey_id=goodwill.proposal.journey_id, sign=Sign.PURCHASE, seen_at=tx.now)
+    await counts.insert_signs(tx, sign=Sign.PURCHASE, seen={(goodwill.proposal.journey_id, tx.now)})
     announcements.announce_redemption(tx, goodwill, used=used, order_reference=order_reference)
     return goodwill
 

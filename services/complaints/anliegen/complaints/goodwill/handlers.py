@@ -29,9 +29,9 @@ def enter_handlers(handlers: Handlers, timers: Timers) -> None:
     handlers.on_many(GoodwillProposed, over_person=True)(decide_proposals)
     handlers.on(GoodwillProposalWithdrawn)(withdraw_proposal)
     handlers.on_many(ContactReceived)(note_ways)
-    handlers.on(ContactTriaged)(note_cancellation)
-    handlers.on(InvoiceIssued)(note_purchase)
-    handlers.on(CaseEvent)(note_failure)
+    handlers.on_many(ContactTriaged)(note_cancellations)
+    handlers.on_many(InvoiceIssued)(note_purchases)
+    handlers.on_many(CaseEvent)(note_failures)
     timers.on(actions.LAPSE)(let_lapse)
     timers.on(actions.REMINDER)(remind)
     timers.on(actions.EFFECT)(measure_effect)
@@ -92,27 +92,32 @@ async def note_ways(deliveries: list[Delivery[ContactReceived]], tx: Transaction
     await insert_ways(tx, ways=ways)
 
 
-async def note_cancellation(event: ContactTriaged, tx: Transaction) -> None:
+async def note_cancellations(deliveries: list[Delivery[ContactTriaged]], tx: Transaction) -> None:
     """A customer who cancels does not stay, unless a purchase follows."""
-    if any(Flag.CANCELLATION in concern.flags for concern in event.concerns):
-        await counts.insert_sign(tx, journey_id=event.journey_id, sign=Sign.CANCELLATION, seen_at=event.decided_at)
+    seen = {
+        (d.event.journey_id, d.event.decided_at)
+        for d in deliveries
+        if any(Flag.CANCELLATION in concern.flags for concern in d.event.concerns)
+    }
+    await counts.insert_signs(tx, sign=Sign.CANCELLATION, seen=seen)
 
 
-async def note_purchase(event: InvoiceIssued, tx: Transaction) -> None:
+async def note_purchases(deliveries: list[Delivery[InvoiceIssued]], tx: Transaction) -> None:
     """Who is charged for something new has bought; a correction of what was charged before is no purchase."""
-    if event.total > 0 and event.replaces is None:
-        await counts.insert_sign(tx, journey_id=event.journey_id, sign=Sign.PURCHASE, seen_at=event.occurred_at)
+    seen = {
+        (d.event.journey_id, d.event.occurred_at) for d in deliveries if d.event.total > 0 and d.event.replaces is None
+    }
+    await counts.insert_signs(tx, sign=Sign.PURCHASE, seen=seen)
 
 
-async def note_failure(event: CaseEvent, tx: Transaction) -> None:
+async def note_failures(deliveries: list[Delivery[CaseEvent]], tx: Transaction) -> None:
     """What went wrong for a customer weighs in what is given."""
-    if event.failure is not None:
-        await counts.insert_failure(
-            tx,
-            failure_id=event.failure.failure_id,
-            journey_id=event.journey_id,
-            occurred_at=event.failure.occurred_at,
-        )
+    failures = {
+        one.failure_id: (one.failure_id, event.journey_id, one.occurred_at)
+        for event in (delivery.event for delivery in deliveries)
+        if (one := event.failure) is not None
+    }
+    await counts.insert_failures(tx, failures=list(failures.values()))
 
 
 async def let_lapse(timer: Timer, tx: Transaction) -> None:

@@ -15,6 +15,7 @@ Code = Annotated[str, Field(pattern=r"^[a-z][a-z_]*$", max_length=60)]
 InvoiceNumber = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60)]
 Agent = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=20_000)]
+AddressLine = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)]
 Language = Annotated[str, Field(pattern=r"^[a-z]{2}$", description="ISO 639-1.")]
 Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$", description="ISO 3166-1: whose rules apply.")]
 
@@ -105,6 +106,10 @@ class AnswerComplaint(Body):
     response: Response
     answer: Words
     language: Language | None = None
+    recipient: list[AddressLine] = Field(
+        default=[], max_length=6, examples=[["Rosa Beispiel", "Seeweg 4", "8002 Zürich"]]
+    )
+    """Name and address for the window of the letter; they are kept nowhere else."""
 
 
 class AnswerInPublic(Body):

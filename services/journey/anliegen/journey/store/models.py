@@ -26,7 +26,14 @@ _UPSERTS = {
             language = coalesce(excluded.language, contacts.language),
             automatic = coalesce(excluded.automatic, contacts.automatic),
             decided_by = coalesce(excluded.decided_by, contacts.decided_by),
-            concerns = coalesce(excluded.concerns, contacts.concerns),
+            concerns = coalesce(
+                (SELECT jsonb_agg(said ORDER BY (said ->> 'ordinal')::int, said ->> 'concern_id') FROM (
+                    SELECT DISTINCT ON (said ->> 'concern_id') said FROM (
+                        SELECT said, 2 AS place FROM jsonb_array_elements(excluded.concerns) AS said
+                        UNION ALL SELECT said, 1 FROM jsonb_array_elements(contacts.concerns) AS said
+                    ) AS told ORDER BY said ->> 'concern_id', place DESC
+                ) AS latest),
+                excluded.concerns, contacts.concerns),
             review_asked_at = coalesce(excluded.review_asked_at, contacts.review_asked_at)
     """,
     "cases": """

@@ -1,6 +1,6 @@
 """SQL of what counts against the limits, and of what became of goodwills."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -158,13 +158,17 @@ async def list_redemptions(tx: Transaction, *, goodwill_id: UUID) -> list[Redemp
     return [Redemption(**row) for row in rows]
 
 
-async def insert_failure(tx: Transaction, *, failure_id: UUID, journey_id: UUID, occurred_at: datetime) -> None:
-    """Remember what went wrong; the same failure again changes nothing."""
+async def insert_failures(tx: Transaction, *, failures: Sequence[tuple[UUID, UUID, datetime]]) -> None:
+    """Remember what went wrong (failure, journey, when); the same failure again changes nothing."""
+    if not failures:
+        return
+    failure_ids, journey_ids, times = zip(*sorted(failures), strict=True)
     await tx.execute(
         """
-        INSERT INTO goodwill_failures (failure_id, journey_id, occurred_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING
+        INSERT INTO goodwill_failures (failure_id, journey_id, occurred_at)
+        SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) ON CONFLICT DO NOTHING
         """,
-        failure_id, journey_id, occurred_at,
+        failure_ids, journey_ids, times,
     )  # fmt: skip
 
 
@@ -177,11 +181,18 @@ async def count_failures(tx: Transaction, *, journey_ids: Sequence[UUID], since:
     return suffered
 
 
-async def insert_sign(tx: Transaction, *, journey_id: UUID, sign: Sign, seen_at: datetime) -> None:
-    """Remember a sign; the same one again changes nothing."""
+async def insert_signs(tx: Transaction, *, sign: Sign, seen: Collection[tuple[UUID, datetime]]) -> None:
+    """Remember a sign of these journeys at these times; the same one again changes nothing."""
+    if not seen:
+        return
+    journey_ids, times = zip(*sorted(seen), strict=True)
     await tx.execute(
-        "INSERT INTO goodwill_signs (journey_id, sign, seen_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
-        journey_id, sign, seen_at,
+        """
+        INSERT INTO goodwill_signs (journey_id, sign, seen_at)
+        SELECT journey_id, $1, seen_at FROM unnest($2::uuid[], $3::timestamptz[]) AS seen (journey_id, seen_at)
+        ON CONFLICT DO NOTHING
+        """,
+        sign, journey_ids, times,
     )  # fmt: skip
 
 

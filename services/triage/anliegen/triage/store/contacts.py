@@ -1,4 +1,4 @@
-"""SQL of triage. No words are kept: what was read is codes, and offsets into the contact's text."""
+"""Contacts, their concerns, and what went wrong. No words are kept: codes, and offsets into the contact's text."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -11,12 +11,10 @@ from pydantic import TypeAdapter
 from anliegen.events import Concern, Failure, Task
 from anliegen.kit import Transaction
 
-from .classifier import Reading
-from .domain import Contact, ContactNotFound, Decided, DecidedBy, EarlierFailure, Review, ReviewNotFound, Status
+from ..classifier import Reading
+from ..domain import Contact, ContactNotFound, Decided, DecidedBy, EarlierFailure, Handover, Status
 
 _reading = TypeAdapter(Reading)
-_concerns = TypeAdapter(tuple[Concern, ...])
-Edge = tuple[datetime, UUID]
 
 
 # Contacts -------------------------------------------------------------------------------------------------------------
@@ -128,14 +126,14 @@ async def insert_concerns(tx: Transaction, decided: Mapping[UUID, Sequence[Decid
     # The tier stands in its own column, since it is counted again when failures become known later.
     await tx.executemany(
         """
-        INSERT INTO concerns (concern_id, contact_id, ordinal, task, intent, case_id, continues, base_tier, tier,
-                              details)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+        INSERT INTO concerns (concern_id, contact_id, ordinal, task, intent, case_id, continues, handed_over_from,
+                              base_tier, tier, details)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
         """,
         [
             (
                 one.concern.concern_id, contact_id, one.concern.ordinal, one.concern.task, one.concern.intent,
-                one.case_id, one.continues, one.base_tier, one.concern.tier,
+                one.case_id, one.continues, one.handed_over_from, one.base_tier, one.concern.tier,
                 one.concern.model_dump(mode="json", exclude={"tier"}),
             )
             for contact_id, concerns in decided.items()
@@ -159,6 +157,35 @@ async def find_intent_of_case(tx: Transaction, *, case_id: UUID) -> str | None:
     """The intent that a case began with, where triage has seen its beginning."""
     intent: str | None = await tx.fetchval("SELECT intent FROM concerns WHERE case_id = $1 AND NOT continues", case_id)
     return intent
+
+
+async def find_handed_over(tx: Transaction, *, case_id: UUID) -> tuple[UUID, Task, str] | None:
+    """The case (id, task, intent) that goes on with one that its task handed over."""
+    row = await tx.fetchrow("SELECT case_id, task, intent FROM concerns WHERE handed_over_from = $1", case_id)
+    return (row["case_id"], Task(row["task"]), row["intent"]) if row else None
+
+
+async def insert_handover(tx: Transaction, handover: Handover) -> bool:
+    """Keep a handover; tells whether it was new."""
+    found = await tx.fetchval(
+        """
+        INSERT INTO handovers (case_id, contact_id, task, to_task) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (case_id) DO NOTHING RETURNING true
+        """,
+        handover.case_id, handover.contact_id, handover.task, handover.to_task,
+    )  # fmt: skip
+    return bool(found)
+
+
+async def list_handovers(tx: Transaction, *, contact_ids: Sequence[UUID]) -> list[Handover]:
+    """What was handed over of these contacts."""
+    rows = await tx.fetch(
+        """
+        SELECT case_id, contact_id, task, to_task FROM handovers WHERE contact_id = ANY ($1::uuid[]) ORDER BY case_id
+        """,
+        contact_ids,
+    )
+    return [Handover(row["case_id"], row["contact_id"], Task(row["task"]), Task(row["to_task"])) for row in rows]
 
 
 async def update_tiers(tx: Transaction, *, concerns: Sequence[Decided]) -> None:
@@ -195,106 +222,3 @@ async def list_failures(
         journey_ids, since, until,
     )  # fmt: skip
     return [EarlierFailure(row["journey_id"], row["case_id"], row["occurred_at"]) for row in rows]
-
-
-# Reviews --------------------------------------------------------------------------------------------------------------
-_REVIEW = """
-    SELECT review_id, contact_id, journey_id, language, channel, priority, confidence, suggestions, other, status,
-           requested_at, decided_at, decided_by, version
-    FROM reviews
-"""
-
-
-async def insert_reviews(tx: Transaction, reviews: Sequence[Review]) -> None:
-    """Keep reviews."""
-    await tx.executemany(
-        """
-        INSERT INTO reviews (review_id, contact_id, journey_id, language, channel, priority, confidence, suggestions,
-                             other, requested_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-        """,
-        [
-            (
-                one.review_id, one.contact_id, one.journey_id, one.language, one.channel, one.priority, one.confidence,
-                _concerns.dump_python(one.suggestions, mode="json"), one.other, one.requested_at,
-            )
-            for one in reviews
-        ],
-    )  # fmt: skip
-
-
-async def get_review(tx: Transaction, *, review_id: UUID) -> Review:
-    """The review of this id. Raises ReviewNotFound."""
-    row = await tx.fetchrow(_REVIEW + "WHERE review_id = $1", review_id)
-    if row is None:
-        raise ReviewNotFound
-    return _review(row)
-
-
-async def list_reviews(
-    tx: Transaction,
-    *,
-    statuses: Sequence[str],
-    languages: Sequence[str],
-    channels: Sequence[str],
-    priorities: Sequence[str],
-    after: Edge | None,
-    backwards: bool,
-    limit: int,
-) -> list[Review]:
-    """Reviews, the oldest first; an empty filter lets everything through."""
-    at, review_id = after or (None, None)
-    wanted = """
-        WHERE status = ANY($1::text[])
-          AND (cardinality($2::text[]) = 0 OR language = ANY($2))
-          AND (cardinality($3::text[]) = 0 OR channel = ANY($3))
-          AND (cardinality($4::text[]) = 0 OR priority = ANY($4))
-    """
-    by = "AND ($5::timestamptz IS NULL OR (requested_at, review_id) > ($5, $6::uuid)) ORDER BY requested_at, review_id"
-    if backwards:
-        by = "AND (requested_at, review_id) < ($5, $6) ORDER BY requested_at DESC, review_id DESC"
-    query = _REVIEW + wanted + by + " LIMIT $7"
-    rows = await tx.fetch(query, statuses, languages, channels, priorities, at, review_id, limit)
-    return [_review(row) for row in rows]
-
-
-async def count_open_reviews(tx: Transaction) -> tuple[int, datetime | None]:
-    """How many wait for a person, and since when the first."""
-    row = await tx.fetchrow("SELECT count(*), min(requested_at) FROM reviews WHERE status = 'open'")
-    return tuple(row or (0, None))
-
-
-async def update_review(tx: Transaction, *, review_id: UUID, decided_by: str, decided_at: datetime) -> Review:
-    """Write that a review is decided."""
-    await tx.execute(
-        """
-        UPDATE reviews SET status = 'decided', decided_by = $2, decided_at = $3, version = version + 1
-        WHERE review_id = $1
-        """,
-        review_id, decided_by, decided_at,
-    )  # fmt: skip
-    return await get_review(tx, review_id=review_id)
-
-
-def _review(row: asyncpg.Record) -> Review:
-    return Review(**{**dict(row), "suggestions": _concerns.validate_python(row["suggestions"])})
-
-
-async def insert_correction(
-    tx: Transaction, *, contact: Contact, suggested: Sequence[Concern], decided: Sequence[Decided], at: datetime
-) -> None:
-    """Keep what a person made of a suggestion, as training data: labels and offsets."""
-    await tx.execute(
-        """
-        INSERT INTO corrections (contact_id, language, channel, pack, suggested, decided, decided_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7)
-        """,
-        contact.contact_id, contact.language, contact.channel, contact.pack,
-        [_labels(one) for one in suggested], [_labels(one.concern) for one in decided], at,
-    )  # fmt: skip
-
-
-def _labels(concern: Concern) -> dict[str, Any]:
-    wanted = {"task", "intent", "origin", "stage", "priority", "sentiment", "hardness", "flags", "confidence"}
-    offsets = [[r.start, r.end] for r in concern.reasons if r.start is not None and r.end is not None]
-    return concern.model_dump(mode="json", include=wanted) | {"offsets": offsets}
