@@ -12,13 +12,11 @@ Who meets whom on one inquiry, and who goes first:
   second one: it sets a timer on the inquiry's journey, which follows up under that journey's lock.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any
 from uuid import UUID
-
-from pydantic_core import to_jsonable_python
 
 from anliegen.events import (
     BillingReplyRequested,
@@ -35,6 +33,7 @@ from anliegen.events import (
     Priority,
 )
 from anliegen.kit import Transaction, ids
+from anliegen.kit.cases import carry_over, keep_waits
 from anliegen.kit.telemetry import metrics
 from anliegen.kit.versions import ANY_VERSION, ExpectedVersion
 
@@ -46,8 +45,6 @@ from .rules import SERVICE_LEVELS
 from .states import SETTLED, FollowUp, Reason, Resolution, Wait
 
 ANSWER_TEMPLATE = "billing_inquiry_answer"
-CARRY_OVER = "carry_over"
-"""The kind of the timer that follows up under the lock of the inquiry's own journey."""
 
 
 # What customers bring about -------------------------------------------------------------------------------------------
@@ -61,10 +58,8 @@ async def take_up_matter(tx: Transaction, *, concern_id: UUID, case_id: UUID | N
     elif known.journey_id == matter.contact.journey_id:
         await follow_up_inquiry(tx, case_id=known.case_id, matter=matter)
     else:
-        subject = ids.derived(CARRY_OVER, known.case_id, matter.contact.contact_id)
-        told = {"case_id": known.case_id, "matter": asdict(matter)}
-        await tx.set_timer(
-            CARRY_OVER, key=known.journey_id, subject=subject, due_at=tx.now, payload=to_jsonable_python(told)
+        await carry_over(
+            tx, case_id=known.case_id, key=known.journey_id, contact_id=matter.contact.contact_id, matter=matter
         )
 
 
@@ -293,8 +288,4 @@ async def _hold_dunning(tx: Transaction, inquiry: Inquiry) -> None:
 
 async def _set_timers(tx: Transaction, before: Inquiry | None, inquiry: Inquiry) -> None:
     was = before.waits(SERVICE_LEVELS) if before else {}
-    now = inquiry.waits(SERVICE_LEVELS)
-    for wait in was.keys() - now.keys():
-        await tx.cancel_timer(wait, subject=inquiry.case_id)
-    for wait in now.keys() - {wait for wait in was if was[wait] == now.get(wait)}:
-        await tx.set_timer(wait, key=inquiry.journey_id, subject=inquiry.case_id, due_at=now[wait])
+    await keep_waits(tx, was, inquiry.waits(SERVICE_LEVELS), case_id=inquiry.case_id, key=inquiry.journey_id)

@@ -6,6 +6,7 @@ from pydantic import TypeAdapter
 
 from anliegen.events import ContactReceived, ContactTriaged, ReplyFailed, ReplySent, Task
 from anliegen.kit import Delivery, Handlers, Timer, Timers, Transaction
+from anliegen.kit.cases import CARRY_OVER
 
 from . import actions
 from .clocks.actions import TIMER as CLOCK
@@ -106,7 +107,7 @@ async def look_at_clock(timer: Timer, tx: Transaction) -> None:
     await actions.look_at_clock(tx, case_id=UUID(timer.payload["case_id"]))
 
 
-@timers.on(actions.CARRY_OVER)
+@timers.on(CARRY_OVER)
 async def carry_over(timer: Timer, tx: Transaction) -> None:
     """A contact under another journey of the person follows up, now under the lock of the complaint's own."""
     matter = CARRIED.validate_python(timer.payload["matter"])

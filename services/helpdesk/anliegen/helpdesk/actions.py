@@ -12,12 +12,9 @@ Who meets whom on one question, and who goes first:
   second one: it sets a timer on the question's journey, which follows up under that journey's lock.
 """
 
-from dataclasses import asdict
 from datetime import datetime
 from functools import partial
 from uuid import UUID
-
-from pydantic_core import to_jsonable_python
 
 from anliegen.events import (
     AnswerOverdue,
@@ -32,6 +29,7 @@ from anliegen.events import (
     QuestionTaken,
 )
 from anliegen.kit import Transaction, ids
+from anliegen.kit.cases import carry_over, keep_waits
 from anliegen.kit.telemetry import metrics
 from anliegen.kit.versions import ANY_VERSION, ExpectedVersion
 
@@ -39,9 +37,6 @@ from . import store
 from .domain import Answer, ContactUnknown, Matter, Question, reply_id_of
 from .rules import SERVICE_LEVELS
 from .states import FollowUp, Reason, Resolution, Wait
-
-CARRY_OVER = "carry_over"
-"""The kind of the timer that follows up under the lock of the question's own journey."""
 
 
 # What customers bring about -------------------------------------------------------------------------------------------
@@ -55,10 +50,8 @@ async def take_up_matter(tx: Transaction, *, concern_id: UUID, case_id: UUID | N
     elif known.journey_id == matter.contact.journey_id:
         await follow_up_question(tx, case_id=known.case_id, matter=matter)
     else:
-        subject = ids.derived(CARRY_OVER, known.case_id, matter.contact.contact_id)
-        told = {"case_id": known.case_id, "matter": asdict(matter)}
-        await tx.set_timer(
-            CARRY_OVER, key=known.journey_id, subject=subject, due_at=tx.now, payload=to_jsonable_python(told)
+        await carry_over(
+            tx, case_id=known.case_id, key=known.journey_id, contact_id=matter.contact.contact_id, matter=matter
         )
 
 
@@ -248,8 +241,4 @@ async def _save(tx: Transaction, before: Question, question: Question) -> None:
 
 async def _set_timers(tx: Transaction, before: Question | None, question: Question) -> None:
     was = before.waits(SERVICE_LEVELS) if before else {}
-    now = question.waits(SERVICE_LEVELS)
-    for wait in was.keys() - now.keys():
-        await tx.cancel_timer(wait, subject=question.case_id)
-    for wait in now.keys() - {wait for wait in was if was[wait] == now.get(wait)}:
-        await tx.set_timer(wait, key=question.journey_id, subject=question.case_id, due_at=now[wait])
+    await keep_waits(tx, was, question.waits(SERVICE_LEVELS), case_id=question.case_id, key=question.journey_id)

@@ -6,6 +6,7 @@ from pydantic import TypeAdapter
 
 from anliegen.events import ContactTriaged, ReplyFailed, Task
 from anliegen.kit import Delivery, Handlers, Timer, Timers, Transaction
+from anliegen.kit.cases import CARRY_OVER
 
 from . import actions, store
 from .domain import Contact, Matter
@@ -66,7 +67,7 @@ async def close_question(timer: Timer, tx: Transaction) -> None:
     await actions.let_time_pass(tx, case_id=timer.subject, wait=Wait.CLOSING)
 
 
-@timers.on(actions.CARRY_OVER)
+@timers.on(CARRY_OVER)
 async def carry_over(timer: Timer, tx: Transaction) -> None:
     """A contact under another journey of the person follows up, now under the lock of the question's own."""
     matter = CARRIED.validate_python(timer.payload["matter"])

@@ -14,7 +14,6 @@ Who meets whom on one complaint, and who goes first:
 """
 
 from .receive import (
-    CARRY_OVER,
     acknowledge_complaint,
     acknowledge_received,
     follow_up_complaint,
@@ -53,7 +52,6 @@ from .work import (
 )
 
 __all__ = [
-    "CARRY_OVER",
     "acknowledge_complaint",
     "acknowledge_received",
     "answer_complaint",

@@ -1,11 +1,8 @@
 """How complaints come in: from triage, from agents' notes, again from the same customer, and back from intake."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import datetime
 from uuid import UUID
-
-from pydantic_core import to_jsonable_python
 
 from anliegen.events import (
     ComplaintAcknowledged,
@@ -15,6 +12,7 @@ from anliegen.events import (
     Priority,
 )
 from anliegen.kit import Transaction, ids
+from anliegen.kit.cases import carry_over
 from anliegen.kit.versions import ExpectedVersion
 
 from .. import store
@@ -25,8 +23,6 @@ from ..rules import POLICY
 from ..states import FollowUp, Reason, Resolution
 from .shared import announce, keep_time, load, load_in_time, save
 
-CARRY_OVER = "carry_over"
-"""The kind of the timer that follows up under the lock of the complaint's own journey."""
 PUBLIC = ("review",)
 """Channels that everybody reads."""
 
@@ -46,11 +42,7 @@ async def take_up_matter(tx: Transaction, *, concern_id: UUID, case_id: UUID | N
     elif known.journey_id == matter.journey_id:
         await follow_up_complaint(tx, case_id=known.case_id, matter=matter)
     else:
-        subject = ids.derived(CARRY_OVER, known.case_id, matter.contact_id)
-        told = {"case_id": known.case_id, "matter": asdict(matter)}
-        await tx.set_timer(
-            CARRY_OVER, key=known.journey_id, subject=subject, due_at=tx.now, payload=to_jsonable_python(told)
-        )
+        await carry_over(tx, case_id=known.case_id, key=known.journey_id, contact_id=matter.contact_id, matter=matter)
 
 
 async def open_complaint(

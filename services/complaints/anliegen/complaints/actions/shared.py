@@ -5,6 +5,7 @@ from uuid import UUID
 
 from anliegen.events import ComplaintEvent, DecisionOverdue
 from anliegen.kit import Transaction
+from anliegen.kit.cases import keep_waits
 from anliegen.kit.versions import ANY_VERSION, ExpectedVersion
 
 from .. import store
@@ -76,8 +77,4 @@ async def announce(tx: Transaction, event: type[ComplaintEvent], complaint: Comp
 
 async def _set_timers(tx: Transaction, before: Complaint | None, complaint: Complaint) -> None:
     was = waits(before, POLICY) if before else {}
-    now = waits(complaint, POLICY)
-    for wait in was.keys() - now.keys():
-        await tx.cancel_timer(wait, subject=complaint.case_id)
-    for wait in now.keys() - {wait for wait in was if was[wait] == now.get(wait)}:
-        await tx.set_timer(wait, key=complaint.journey_id, subject=complaint.case_id, due_at=now[wait])
+    await keep_waits(tx, was, waits(complaint, POLICY), case_id=complaint.case_id, key=complaint.journey_id)

@@ -1,0 +1,37 @@
+"""What the services of cases share: a matter that reaches its case later, and the timers of what a case waits for."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any, TypeVar
+from uuid import UUID
+
+from pydantic_core import to_jsonable_python
+
+from . import ids
+from .transaction import Transaction
+
+Wait = TypeVar("Wait", bound=str)
+CARRY_OVER = "carry_over"
+"""The kind of the timer that brings a matter to a case under another journey of the person."""
+
+
+async def carry_over(tx: Transaction, *, case_id: UUID, key: UUID, contact_id: UUID, matter: Any) -> None:
+    """Have a contact's matter (a dataclass) reach a case whose journey (`key`) is not the locked one.
+
+    Whoever holds one journey's lock never takes a second one: the timer takes it, with `case_id` and `matter` in its
+    payload, and comes once for each contact.
+    """
+    told: dict[str, Any] = to_jsonable_python({"case_id": case_id, "matter": asdict(matter)})
+    subject = ids.derived(CARRY_OVER, case_id, contact_id)
+    await tx.set_timer(CARRY_OVER, key=key, subject=subject, due_at=tx.now, payload=told)
+
+
+async def keep_waits(
+    tx: Transaction, before: Mapping[Wait, datetime], now: Mapping[Wait, datetime], *, case_id: UUID, key: UUID
+) -> None:
+    """Move the timers of what a case waits for, by kind and time, from what it was to what it is."""
+    for wait in before.keys() - now.keys():
+        await tx.cancel_timer(wait, subject=case_id)
+    for wait in now.keys() - {wait for wait in before if before[wait] == now.get(wait)}:
+        await tx.set_timer(wait, key=key, subject=case_id, due_at=now[wait])
