@@ -20,19 +20,25 @@ def third_party(projects: list[Path], *, development: bool) -> list[str]:
     for project in projects:
         content = tomllib.loads((project / "pyproject.toml").read_text())
         wanted.update(content.get("project", {}).get("dependencies", []))
+        for extra in content.get("project", {}).get("optional-dependencies", {}).values() if development else ():
+            wanted.update(extra)
         if development:
             wanted.update(content.get("dependency-groups", {}).get("dev", []))
     return sorted(w for w in wanted if not w.startswith(OURS))
 
 
 def run_time_of(service: Path) -> list[str]:
-    """What a service needs in its image, by way of the libraries of ours that it names, and theirs."""
+    """What a service needs in its image, by way of the libraries of ours that it names, with extras, and theirs."""
     libraries = {f"{OURS}{folder.name}": folder for folder in ROOT.glob("libs/*/")}
-    projects = [service]
+    projects, extras = [service], set[str]()
     for project in projects:
         named = tomllib.loads((project / "pyproject.toml").read_text())["project"]["dependencies"]
-        projects += [libraries[name] for name in named if name in libraries and libraries[name] not in projects]
-    return third_party(projects, development=False)
+        for name, _, chosen in (one.rstrip("]").partition("[") for one in named if one.startswith(OURS)):
+            library = libraries[name]
+            projects += [library] if library not in projects else []
+            optional = tomllib.loads((library / "pyproject.toml").read_text())["project"].get("optional-dependencies", {})
+            extras.update(*(optional[extra] for extra in chosen.split(",") if extra))
+    return sorted({*third_party(projects, development=False), *extras})
 
 
 def of_the_outside() -> list[str]:

@@ -40,6 +40,10 @@ def test_every_import_is_declared(workspace, providers) -> None:
     hold(packages.imports_undeclared(workspace, providers, sys.stdlib_module_names))
 
 
+def test_every_part_of_the_kit_with_packages_of_its_own_is_named_by_its_extra(workspace) -> None:
+    hold(packages.extras_unnamed(workspace))
+
+
 @pytest.mark.parametrize("host", packages.INDEXES)
 def test_named_index_is_found(toy, host) -> None:
     assert (
@@ -107,3 +111,16 @@ def test_events_that_import_more_than_pydantic_are_found(toy, name, found) -> No
     given = toy({**FINE, **events, "/libs/events/anliegen/events/base.py": f"import {name}\n"})
     providers = {"pydantic_core": ["pydantic-core"]}
     assert len(list(packages.imports_undeclared(given, providers, set()))) == found
+
+
+@pytest.mark.parametrize(("named", "found"), [("anliegen-kit", 1), ("anliegen-kit[documents]", 0)])
+def test_part_of_the_kit_whose_extra_is_not_named_is_found(toy, named, found) -> None:
+    kit = "[project]\nname = 'anliegen-kit'\n[project.optional-dependencies]\ndocuments = ['typst']\n"
+    given = toy(
+        {
+            "/libs/kit/pyproject.toml": kit,
+            "/services/toy/pyproject.toml": PROJECT.replace("anliegen-kit", named),
+            "letters.py": "from anliegen.kit.documents import document\n",
+        }
+    )
+    assert len(list(packages.extras_unnamed(given))) == found

@@ -67,6 +67,7 @@ def wanted(workspace: Workspace) -> dict[str, list[Requirement]]:
         content = tomllib.loads(path.read_text("utf-8"))
         named = [
             *content.get("project", {}).get("dependencies", []),
+            *(one for extra in content.get("project", {}).get("optional-dependencies", {}).values() for one in extra),
             *(one for group in content.get("dependency-groups", {}).values() for one in group),
         ]
         place = path.relative_to(workspace.root).as_posix()
@@ -147,3 +148,22 @@ def imports_undeclared(
                     continue
                 if not known.get(top, {top}) & allowed:
                     yield source.at(node, f"{top} is not named in {place}/pyproject.toml")
+
+
+def extras_unnamed(workspace: Workspace) -> Iterator[str]:
+    """A service that uses a part of the kit with packages of its own names that extra: its image holds them then."""
+    kit = workspace.root / "libs" / "kit" / "pyproject.toml"
+    if not kit.is_file():
+        return
+    extras = tomllib.loads(kit.read_text("utf-8"))["project"].get("optional-dependencies", {})
+    for project in workspace.projects:
+        place = project.parent.relative_to(workspace.root).as_posix()
+        named = tomllib.loads(project.read_text("utf-8"))["project"].get("dependencies", [])
+        chosen = {extra for one in named if one.startswith("anliegen-kit[") for extra in Requirement(one).extras}
+        for source in workspace.sources:
+            if place == "libs/kit" or not source.place.startswith(f"{place}/anliegen/"):
+                continue
+            for name, node in source.imports():
+                part = name.removeprefix("anliegen.kit.").partition(".")[0]
+                if name.startswith("anliegen.kit.") and part in extras and part not in chosen:
+                    yield source.at(node, f"name anliegen-kit[{part}] in {place}/pyproject.toml")
