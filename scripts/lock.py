@@ -36,7 +36,9 @@ def run_time_of(service: Path) -> list[str]:
         for name, _, chosen in (one.rstrip("]").partition("[") for one in named if one.startswith(OURS)):
             library = libraries[name]
             projects += [library] if library not in projects else []
-            optional = tomllib.loads((library / "pyproject.toml").read_text())["project"].get("optional-dependencies", {})
+            optional = tomllib.loads((library / "pyproject.toml").read_text())["project"].get(
+                "optional-dependencies", {}
+            )
             extras.update(*(optional[extra] for extra in chosen.split(",") if extra))
     return sorted({*third_party(projects, development=False), *extras})
 
