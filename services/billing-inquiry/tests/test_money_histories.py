@@ -25,6 +25,7 @@ from anliegen.billing_inquiry.domain import Contact
 from anliegen.billing_inquiry.dunning import actions as dunning
 from anliegen.billing_inquiry.dunning import store as dunning_store
 from anliegen.billing_inquiry.dunning.domain import HoldReason, Stage
+from anliegen.billing_inquiry.dunning.rules import rules_for
 from anliegen.billing_inquiry.main import service
 from anliegen.billing_inquiry.money import correct, handlers
 from anliegen.billing_inquiry.money.domain import Books, Kind, book
@@ -375,7 +376,9 @@ class Customer:
         async with begin(self.stage.context) as tx:
             for one in await dunning_store.list_dunnings(tx, journey_ids=[self.journey]):
                 opened = (await ledger.list_open_amounts(tx, invoice_numbers=[one.invoice_number])).popitem()[1]
-                if not one.held and one.stage in {Stage.WATCHED, Stage.DUNNED} and opened.amount >= 2000:
+                rules = rules_for(opened.currency)
+                goes_on = one.level < len(rules.levels) or opened.amount >= rules.hand_over.minimum[opened.currency]
+                if not one.held and one.stage in {Stage.WATCHED, Stage.DUNNED} and opened.amount >= 2000 and goes_on:
                     assert one.next_step_at is not None, one
 
 

@@ -150,6 +150,8 @@ async def test_reopened_complaint_runs_anew_and_a_withdrawn_one_stops(
     assert told(await clock_events("answer")) == [
         ("ClockStarted", "answer"), ("ClockMet", "answer"), ("ClockStarted", "answer")
     ]  # fmt: skip
+    # The receipt was confirmed once; nobody confirms it again.
+    assert [kind for kind, _ in told(await clock_events("acknowledgement"))].count("ClockStarted") == 1
     async with begin() as tx:
         await actions.resolve_complaint(tx, case_id=complaint.case_id, resolution=Resolution.WITHDRAWN)
     assert told(await clock_events("answer"))[3:] == [("ClockStopped", "answer")]

@@ -142,3 +142,32 @@ def test_what_ended_otherwise_is_neither_met_nor_breached() -> None:
     standing = reckon(rule, calendar, history, now=MARCH + timedelta(days=90))
     assert standing.stage is Stage.STOPPED
     assert standing.stage in ENDED
+
+
+def test_a_holding_reply_counts_to_the_last_moment_of_the_last_day_and_not_after_it() -> None:
+    pack = next(pack for pack in map(read_pack, texts_of_packs()) if any(one.extension for one in pack.clocks))
+    rule = next(one for one in pack.clocks if one.extension)
+    assert rule.extension is not None
+    calendar = PACKS.calendar(PACKS.get(pack.pack), rule, country="GB")
+    started_at = datetime(2026, 3, 2, 9, tzinfo=UTC)
+    plain = reckon(rule, calendar, History(started_at=started_at, facts={}), now=started_at)
+    assert plain.due_at is not None
+    for after, days in ((-timedelta(microseconds=1), rule.extension.days), (timedelta(), rule.days)):
+        held = History(started_at=started_at, facts={rule.extension.after: plain.due_at + after})
+        assert reckon(rule, calendar, held, now=started_at).days == days
+
+
+def test_a_pause_begins_with_its_first_moment_and_ends_before_its_last() -> None:
+    moment = datetime(2026, 3, 2, 9, tzinfo=UTC)
+    pause = Pause(began_at=moment, ended_at=moment + MINUTE)
+    assert [pause.covers(one) for one in (moment - MINUTE, moment, moment + MINUTE)] == [False, True, False]
+    assert Pause(began_at=moment).covers(moment + timedelta(days=400))
+
+
+def test_a_clock_that_knows_no_pause_runs_on_while_the_customer_is_waited_for() -> None:
+    rule, calendar = rule_and_calendar({"pack": "fca_disp/1", "rule": "final_response", "country": "GB"})
+    waited = History(started_at=MARCH, facts={}, pauses=(Pause(began_at=MARCH + timedelta(days=1)),))
+    for now in (MARCH + timedelta(days=3), MARCH + timedelta(days=90)):
+        assert reckon(rule, calendar, waited, now=now) == reckon(
+            rule, calendar, History(started_at=MARCH, facts={}), now=now
+        )

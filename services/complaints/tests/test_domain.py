@@ -1,16 +1,17 @@
 """What a complaint is and which ways it can go, without anything around it."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
 
-from anliegen.complaints.domain import Complaint, Matter, follow_up_of, is_due, waits
+from anliegen.complaints.domain import Complaint, Matter, follow_up_of, is_due, reason_for, waits
 from anliegen.complaints.errors import ComplaintStillOpen
 from anliegen.complaints.rules import POLICY, read_policy
 from anliegen.complaints.states import CASE_STATUS, FollowUp, Reason, Resolution, Response, State, Wait
 from anliegen.complaints.words import LANGUAGES, WORDS
-from anliegen.events import FailureKind, Priority, PromiseState
+from anliegen.events import FailureKind, Priority, PromiseState, Sentiment
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -63,6 +64,18 @@ def test_too_late_a_contact_opens_another(complaint: Complaint) -> None:
     assert follow_up_of(withdrawn, matter(came_at=last), policy=POLICY) is FollowUp.REOPENS
     assert follow_up_of(withdrawn, matter(came_at=last + DAY), policy=POLICY) is FollowUp.OPENS_ANOTHER
     assert follow_up_of(withdrawn, matter(intent="praise"), policy=POLICY) is FollowUp.ADDED
+
+
+def test_a_contact_after_a_transfer_opens_another_however_soon(complaint: Complaint) -> None:
+    assert follow_up_of(complaint.transferred(at=NOW), matter(), policy=POLICY) is FollowUp.OPENS_ANOTHER
+
+
+def test_a_contact_that_crossed_the_response_is_not_about_it(complaint: Complaint) -> None:
+    answered = replace(complaint, state=State.COMMUNICATED, answered_at=NOW)
+    before, after = matter(came_at=NOW - DAY), matter(came_at=NOW)
+    assert reason_for(answered, before) is Reason.MESSAGES_CROSSED
+    assert reason_for(answered, after) is Reason.CUSTOMER_WROTE_AGAIN
+    assert reason_for(answered, matter(sentiment=Sentiment.POSITIVE)) is Reason.CUSTOMER_CONTENT
 
 
 def test_the_first_acknowledgement_counts(complaint: Complaint) -> None:
