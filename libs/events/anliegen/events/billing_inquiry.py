@@ -22,7 +22,7 @@ class InquiryOpened(CaseEvent, type="billing_inquiry.inquiry_opened.v1"):
     invoice_number: str | None = Field(default=None, max_length=60)
     """As the customer or an agent named it."""
     continues: UUID | None = None
-    """The settled case that this one goes on from, where the customer came back too late to reopen it."""
+    """The case that this one goes on from: settled too long ago to reopen it, or handed over by another task."""
 
 
 class InquiryFollowedUp(CaseEvent, type="billing_inquiry.inquiry_followed_up.v1"):

@@ -38,7 +38,7 @@ class ComplaintOpened(ComplaintEvent, type="complaints.complaint_opened.v1"):
     public: bool = False
     """Whether it was made where everybody reads it, such as on a review portal."""
     continues: UUID | None = None
-    """The settled case that this one goes on from, where the customer came back too late to reopen it."""
+    """The case that this one goes on from: settled too long ago to reopen it, or handed over by another task."""
 
 
 class ComplaintFollowedUp(ComplaintEvent, type="complaints.complaint_followed_up.v1"):

@@ -19,7 +19,7 @@ class QuestionOpened(CaseEvent, type="helpdesk.question_opened.v1"):
     tier: int = 1
     """Which people should see it: 1 is everybody, 3 the top staff."""
     continues: UUID | None = None
-    """The settled case that this one goes on from, where the customer came back too late to reopen it."""
+    """The case that this one goes on from: settled too long ago to reopen it, or handed over by another task."""
 
 
 class QuestionFollowedUp(CaseEvent, type="helpdesk.question_followed_up.v1"):

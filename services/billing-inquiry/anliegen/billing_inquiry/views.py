@@ -98,7 +98,9 @@ class InquiryView(BaseModel):
     answered_at: datetime | None
     resolution: Resolution | None
     settled_at: datetime | None
-    continues: UUID | None = Field(description="The settled inquiry that this one goes on from.")
+    continues: UUID | None = Field(
+        description="The case that this inquiry goes on from: a settled one, or another task's."
+    )
     version: int = Field(description="As in the ETag.")
 
     @classmethod

@@ -89,7 +89,9 @@ class QuestionView(BaseModel):
     answered_at: datetime | None
     resolution: Resolution | None
     settled_at: datetime | None
-    continues: UUID | None = Field(description="The settled question that this one goes on from.")
+    continues: UUID | None = Field(
+        description="The case that this question goes on from: a settled one, or another task's."
+    )
     version: int = Field(description="As in the ETag.")
 
     @classmethod
