@@ -84,7 +84,7 @@ async def test_one_call_corrects_credits_proposes_and_tells(
     desk: Any, deliver: Any, open_inquiry: Any, load: Any, published: Any, settings_overrides: Any, context: Any
 ) -> None:
     await deliver(invoice())
-    inquiry = await open_inquiry()
+    inquiry = await open_inquiry(JOURNEY)
     before = await desk.owed()
     preview = await desk.agent.post(
         f"{DOOR}/invoices/R-1/correction/preview", json={**WISH, "inquiry_id": str(inquiry.case_id)}
@@ -110,6 +110,19 @@ async def test_one_call_corrects_credits_proposes_and_tells(
     assert reply.values["difference"] == "12972 CHF"
     pdf = await Files(context.settings.files_url).get(corrected.document.sha256)
     assert pdf.startswith(b"%PDF-")
+
+
+async def test_a_correction_answers_nobody_but_the_customer_of_the_invoice(
+    desk: Any, deliver: Any, open_inquiry: Any, published: Any
+) -> None:
+    await deliver(invoice())
+    stranger = await open_inquiry(uuid4())
+    wish = {**WISH, "inquiry_id": str(stranger.case_id)}
+    preview = await desk.agent.post(f"{DOOR}/invoices/R-1/correction/preview", json=wish)
+    refused = await desk.correct(inquiry_id=str(stranger.case_id))
+    for answer in (preview, refused):
+        assert (answer.status_code, answer.json()["code"]) == (422, "inquiry_of_somebody_else"), answer.text
+    assert await published(InvoiceCorrected, BillingReplyRequested) == []
 
 
 async def test_what_was_paid_moves_over_and_what_is_too_much_is_the_accounts(desk: Any, deliver: Any) -> None:

@@ -129,6 +129,15 @@ async def test_credit_clears_dunning(deliver: Deliver, run_timers: Any, clock: A
     assert [event.invoice_number for event in await published(DunningCleared)] == ["R-1"]
 
 
+async def test_goodwill_as_a_credit_pays_from_its_own_day_on(deliver: Deliver, owed: Any) -> None:
+    given = build(GoodwillIssued, journey_id=JOURNEY, kind="credit", amount=Money(amount=800, currency="CHF"))
+    day = given.valid_from.date()
+    await deliver(invoice(day=day - timedelta(days=1)), given)
+    assert await owed("R-1") == {"R-1": 5000, "account": -800}
+    await deliver(invoice("R-2", 900, day=day))
+    assert await owed("R-1", "R-2") == {"R-1": 5000, "R-2": 100, "account": 0}
+
+
 async def test_goodwill_waits_for_the_next_invoice_and_can_be_withdrawn(deliver: Deliver, owed: Any) -> None:
     goodwill = build(
         GoodwillIssued, journey_id=JOURNEY, kind="credit_next_period", amount=Money(amount=800, currency="CHF")

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -50,10 +51,13 @@ async def credit(begin: Any, journey: UUID) -> int:
         return refundable(await ledger.get_books(tx, journey_id=journey), "EUR", given_back={})
 
 
-async def test_refund_goes_up_to_the_credit_and_no_further(ask: Ask, begin: Any, journey: UUID, published: Any) -> None:
+async def test_refund_goes_up_to_the_credit_and_no_further(
+    ask: Ask, begin: Any, journey: UUID, published: Any, clock: Any
+) -> None:
     assert await credit(begin, journey) == 38_100
     for amount in (20_000, 18_100):
         assert (await ask(amount)).state is State.BOOKED
+        clock.advance(timedelta(days=31))
     assert await credit(begin, journey) == 0
     with pytest.raises(RefundTooLarge):
         await ask(1)
@@ -134,6 +138,15 @@ async def test_refund_is_in_the_invoices_currency_and_for_its_customer(ask: Ask,
         await ask(100, case_id=stranger.case_id)
 
 
+async def test_what_two_decide_is_not_split_into_what_one_may(ask: Ask, clock: Any) -> None:
+    assert (await ask(15_000)).state is State.BOOKED
+    assert (await ask(5_000)).state is State.BOOKED, "200 euros within 30 days are nobody's but the first's"
+    waits = await ask(1)
+    assert waits.state is State.WAITING
+    clock.advance(timedelta(days=31))
+    assert (await ask(5_000)).state is State.BOOKED
+
+
 # A purchase is given back ---------------------------------------------------------------------------------------------
 async def balance(begin: Any, journey: UUID) -> tuple[int, int]:
     async with begin() as tx:
@@ -171,10 +184,11 @@ async def test_reversed_refund_of_a_purchase_takes_its_credit_back(ask: Ask, beg
 
 
 async def test_purchase_that_is_cancelled_after_its_refund_is_not_paid_out_twice(
-    ask: Ask, change: Any, begin: Any, journey: UUID
+    ask: Ask, change: Any, clock: Any
 ) -> None:
     await ask(5_000, of_purchase=True)
     await change(-11_900, cause="correction")
+    clock.advance(timedelta(days=31))
     with pytest.raises(RefundTooLarge):
         await ask(20_000 + 25_001, reason="overpaid")
     assert (await ask(20_000)).state is State.BOOKED

@@ -18,8 +18,10 @@ from anliegen.complaints.goodwill.reckoning import Outcome, Person, Proposal
 from anliegen.complaints.goodwill.store import counts, goodwills
 from anliegen.events import (
     AnswerOverdue,
+    Channel,
     ComplaintsReplyRequested,
     Concern,
+    ContactReceived,
     ContactTriaged,
     Failure,
     Flag,
@@ -88,13 +90,22 @@ async def withdraw(begin: Begin, goodwill_id: UUID) -> Goodwill:
         )
 
 
+async def who_wrote(deliver: Deliver) -> dict[str, UUID]:
+    """Somebody who wrote a mail: journey and contact."""
+    wrote = build(ContactReceived, channel=Channel.EMAIL, customer_number=None, automatic=False, journey_id=uuid4())
+    await deliver(wrote)
+    return {"journey_id": wrote.journey_id, "contact_id": wrote.contact_id}
+
+
 async def load(begin: Begin, goodwill_id: UUID) -> Goodwill:
     async with begin() as tx:
         return await goodwills.get_goodwill(tx, goodwill_id=goodwill_id)
 
 
-async def test_what_an_agent_may_decide_is_approved_issued_and_told(begin: Begin, published: Read) -> None:
-    given = await propose(begin)
+async def test_what_an_agent_may_decide_is_approved_issued_and_told(
+    begin: Begin, deliver: Deliver, published: Read
+) -> None:
+    given = await propose(begin, **await who_wrote(deliver))
     assert (given.state, given.amount, given.decided_by) == (State.APPROVED, 2500, "anna")
     given = await issue(begin, given.goodwill_id)
     assert given == await load(begin, given.goodwill_id)
@@ -217,8 +228,8 @@ async def test_an_order_redeems_a_code_once_however_it_is_typed(begin: Begin, pu
     assert (event.amount.amount, event.left.amount, event.order_reference) == (2500, 0, "A-1")
 
 
-async def test_what_is_withdrawn_is_told_and_frees_its_money(begin: Begin, published: Read) -> None:
-    given = await issue(begin, (await propose(begin)).goodwill_id)
+async def test_what_is_withdrawn_is_told_and_frees_its_money(begin: Begin, deliver: Deliver, published: Read) -> None:
+    given = await issue(begin, (await propose(begin, **await who_wrote(deliver))).goodwill_id)
     await withdraw(begin, given.goodwill_id)
     (event,) = await published(GoodwillWithdrawn)
     assert (event.amount.amount, event.was_issued, event.reason) == (2500, True, "given_by_mistake")

@@ -7,7 +7,8 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from anliegen.events import ComplaintsReplyRequested, GoodwillDecided, GoodwillIssued
+from anliegen.events import Channel, ComplaintsReplyRequested, ContactReceived, GoodwillDecided, GoodwillIssued
+from anliegen.events.builders import build
 from anliegen.kit.clock import FixedClock
 from anliegen.kit.testing.clients import TestClient
 
@@ -34,9 +35,13 @@ def problem(response: httpx.Response) -> tuple[int, str]:
     return response.status_code, response.json()["code"]
 
 
-async def test_an_agent_previews_proposes_issues_and_a_shop_redeems(client: TestClient, published: Any) -> None:
+async def test_an_agent_previews_proposes_issues_and_a_shop_redeems(
+    client: TestClient, deliver: Any, published: Any
+) -> None:
     agent, shop = client.as_agent(sub="anna", tasks=["helpdesk"]), client.as_("partner", sub="shop")
-    body = wanted()
+    wrote = build(ContactReceived, channel=Channel.EMAIL, customer_number=None, automatic=False)
+    await deliver(wrote)
+    body = wanted(journey_id=str(wrote.journey_id), contact_id=str(wrote.contact_id))
     preview = (await agent.post(f"{GOODWILL}/preview", json=body)).json()
     assert (preview["outcome"], preview["amount"]) == ("approved", {"amount": 2500, "currency": "EUR"})
     assert preview["explanation"][0]["says"] == "20.00 % of 125.00 EUR, for severity 3: it was serious"
@@ -50,6 +55,8 @@ async def test_an_agent_previews_proposes_issues_and_a_shop_redeems(client: Test
     assert (issued.json()["status"], issued.json()["kind"]) == ("issued", "gift")
     used = await command(shop, "/redemptions", {"code": issued.json()["code"], "order_reference": "A-1"})
     assert (used.json()["status"], used.json()["left"]["amount"]) == ("redeemed", 0)
+    # A shop sees neither who decided nor by which figures, and not whose it is.
+    assert not {"decision", "journey_id", "case_id", "proposed_by", "reason"} & used.json().keys()
     detail = (await agent.get(f"{GOODWILL}{path}")).json()
     assert [one["order_reference"] for one in detail["redemptions"]] == ["A-1"]
     assert (await agent.get(f"{GOODWILL}{path}/explanation")).json() == preview

@@ -45,6 +45,13 @@ def contact(journey_id: UUID, clock: FixedClock, **fields: Any) -> ContactReceiv
     return build(ContactReceived, journey_id=journey_id, contact_id=uuid4(), **usual | fields)
 
 
+async def heard(deliver: Deliver, clock: FixedClock) -> dict[str, UUID]:
+    """Somebody who wrote, and by which contact."""
+    event = contact(uuid4(), clock)
+    await deliver(event)
+    return {"journey_id": event.journey_id, "contact_id": event.contact_id}
+
+
 async def give(begin: Begin, journey_id: UUID, *, issues: bool = True, **fields: Any) -> Goodwill:
     usual: dict[str, Any] = {
         "proposal_id": uuid4(), "journey_id": journey_id, "case_id": uuid4(), "kind": GoodwillKind.VOUCHER,
@@ -133,12 +140,25 @@ async def test_the_contact_that_was_named_is_answered_even_if_a_newer_one_is_the
     assert await told(published) == [("goodwill_code", named.contact_id)]
 
 
+async def test_a_code_waits_for_a_contact_that_nobody_heard_of_and_goes_to_nobody_else(
+    begin: Begin, deliver: Deliver, published: Read, clock: FixedClock, run_timers: Callable[[], Awaitable[int]]
+) -> None:
+    named, never = contact(uuid4(), clock), uuid4()
+    await give(begin, named.journey_id, contact_id=named.contact_id)
+    await give(begin, uuid4(), contact_id=never)
+    assert await told(published) == []
+    await deliver(named)
+    clock.advance(timedelta(minutes=6))
+    await run_timers()
+    assert await told(published) == [("goodwill_code", named.contact_id)]
+
+
 # When -----------------------------------------------------------------------------------------------------------------
 async def test_a_code_that_is_about_to_lapse_is_reminded_of_once(
-    begin: Begin, published: Read, clock: FixedClock, run_timers: Callable[[], Awaitable[int]]
+    begin: Begin, deliver: Deliver, published: Read, clock: FixedClock, run_timers: Callable[[], Awaitable[int]]
 ) -> None:
-    given = await give(begin, uuid4(), contact_id=uuid4())
-    used = await give(begin, uuid4(), contact_id=uuid4())
+    given = await give(begin, **await heard(deliver, clock))
+    used = await give(begin, **await heard(deliver, clock))
     async with begin() as tx:
         await actions.redeem(tx, code=used.code or "", order_reference="A-1", amount=None, by="shop")
     clock.advance(350 * DAY)
@@ -167,8 +187,10 @@ async def test_nothing_is_said_where_nothing_is_given(begin: Begin, published: R
     assert (declined.amount, await told(published)) == (0, [])
 
 
-async def test_a_credit_that_is_taken_back_is_told_without_a_code(begin: Begin, published: Read) -> None:
-    given = await give(begin, uuid4(), contact_id=uuid4(), kind=GoodwillKind.CREDIT)
+async def test_a_credit_that_is_taken_back_is_told_without_a_code(
+    begin: Begin, deliver: Deliver, published: Read, clock: FixedClock
+) -> None:
+    given = await give(begin, **await heard(deliver, clock), kind=GoodwillKind.CREDIT)
     async with begin() as tx:
         await actions.withdraw(tx, goodwill_id=given.goodwill_id, reason="abuse", by="anna", expected=ANY_VERSION)
     assert [key for key, _ in await told(published)] == ["goodwill_credit", "goodwill_credit_withdrawn"]

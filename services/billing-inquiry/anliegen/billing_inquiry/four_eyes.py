@@ -32,6 +32,7 @@ class FourEyesRules(BaseModel):
     source: str = Field(min_length=1)
     payment_method: Limits
     refund: Limits
+    refund_together_days: int = Field(ge=0)
 
     @property
     def pack(self) -> str:

@@ -32,6 +32,7 @@ from anliegen.kit.versions import ANY_VERSION, ExpectedVersion
 
 from .. import actions as inquiries
 from .. import store as inquiry_store
+from ..agreements.domain import InquiryOfSomebodyElse
 from ..domain import Contact, Matter
 from ..dunning import actions as dunning
 from .actions import conclude
@@ -68,8 +69,16 @@ class Wish:
 
 
 async def preview_correction(tx: Transaction, wish: Wish) -> Draft:
-    """What a correction would come to; nothing is changed. Raises as `draft_correction`, and InvoiceNotFound."""
+    """What a correction would come to; nothing is changed.
+
+    Raises as `draft_correction`, InvoiceNotFound, InquiryNotFound, InquiryOfSomebodyElse.
+    """
     invoice = await store.get_invoice(tx, invoice_number=wish.invoice_number)
+    if wish.case_id is not None:
+        # Whoever asked hears the answer and gets the document.
+        inquiry = await inquiry_store.get_inquiry(tx, case_id=wish.case_id)
+        if inquiry.journey_id not in await tx.members(invoice.journey_id):
+            raise InquiryOfSomebodyElse
     books = await ledger.get_books(tx, journey_id=invoice.journey_id)
     return draft_correction(books, invoice, wish.changes, rules=RULES, today=tx.now.date())
 
@@ -81,7 +90,8 @@ async def correct_invoice(
     """Reverse the wrong invoice, issue the right one, credit the difference, propose goodwill, tell the customer.
 
     `seen` is the draft that the document was written from. Raises InvoiceNotFound, PreconditionFailed,
-    InvoiceNotInForce, LineUnknown, NothingCorrected, ChangedMeanwhile, InquiryNotFound, InquirySettled.
+    InvoiceNotInForce, LineUnknown, NothingCorrected, ChangedMeanwhile, InquiryNotFound, InquiryOfSomebodyElse,
+    InquirySettled.
     """
     old = await store.get_invoice(tx, invoice_number=wish.invoice_number)
     contact = None

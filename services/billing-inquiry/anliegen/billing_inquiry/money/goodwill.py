@@ -23,6 +23,9 @@ from .store import invoices
 from .store.goodwill import GoodwillCredit
 from .tell import tell_customer
 
+CREDIT_NEXT_PERIOD = "credit_next_period"
+CREDITS = frozenset({"credit", CREDIT_NEXT_PERIOD})
+"""Kinds of goodwill that are booked here."""
 LOOK = "goodwill_looks_for_account"
 """The kind of the timer by which goodwill looks for its account again."""
 BOOK = "goodwill_is_booked"
@@ -33,10 +36,11 @@ TAKEN_BACK_TEMPLATE = "goodwill_credit_withdrawn"
 
 
 async def credit(tx: Transaction, event: GoodwillIssued) -> None:
-    """It pays invoices that are issued after the day of its issue. What was proposed here, the customer is told of."""
+    """It pays invoices that are issued from its first day on. What was proposed here, the customer is told of."""
+    first = event.valid_from.date() + timedelta(days=event.kind == CREDIT_NEXT_PERIOD)
     known = await store.upsert_issued(
         tx, goodwill_id=event.goodwill_id, journey_id=event.journey_id, amount=event.amount,
-        effective_on=event.valid_from.date() + timedelta(days=1), valid_until=event.valid_until,
+        effective_on=first, valid_until=event.valid_until,
         invoice_number=event.invoice_number,
     )  # fmt: skip
     await _place(tx, known, locked=event.journey_id)

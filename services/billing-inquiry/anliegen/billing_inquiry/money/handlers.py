@@ -16,8 +16,6 @@ from anliegen.kit import Handlers, Timers, Transaction
 
 from . import actions, goodwill
 
-CREDIT_NEXT_PERIOD = "credit_next_period"
-
 
 def enter(handlers: Handlers) -> None:
     """Enter what is heard about money into the service's one table."""
@@ -76,18 +74,18 @@ async def note_payment_method(event: PaymentMethodRecorded, tx: Transaction) -> 
 
 
 async def credit_goodwill(event: GoodwillIssued, tx: Transaction) -> None:
-    """Goodwill was given as a credit for the next period: it pays invoices that are issued after this day."""
-    if event.kind == CREDIT_NEXT_PERIOD:
+    """Goodwill was given as a credit: it pays invoices from this day on, or for the next period from the day after."""
+    if event.kind in goodwill.CREDITS:
         await goodwill.credit(tx, event)
 
 
 async def withdraw_goodwill(event: GoodwillWithdrawn, tx: Transaction) -> None:
     """Goodwill was taken back: its credit is reversed, whether or not it is known yet."""
-    if event.kind == CREDIT_NEXT_PERIOD and event.was_issued:
+    if event.kind in goodwill.CREDITS and event.was_issued:
         await goodwill.take_back(tx, event, amount=event.amount, on=event.withdrawn_at.date())
 
 
 async def let_goodwill_expire(event: GoodwillExpired, tx: Transaction) -> None:
     """Goodwill has expired: its credit is reversed; an offer that nobody took up was never booked."""
-    if event.kind == CREDIT_NEXT_PERIOD and event.was_issued:
+    if event.kind in goodwill.CREDITS and event.was_issued:
         await goodwill.take_back(tx, event, amount=event.left, on=event.expired_at.date())

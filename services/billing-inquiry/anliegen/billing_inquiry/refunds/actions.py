@@ -5,6 +5,7 @@ once the second sees what the first left to the customer's credit; a payment tha
 confirming is seen by the confirmation, which is refused then. Two confirmations: the second is refused.
 """
 
+from datetime import timedelta
 from uuid import UUID
 
 from anliegen.events import Money, RefundBooked, RefundReversed, RefundWaits
@@ -57,7 +58,11 @@ async def preview_refund(
         raise InquiryOfSomebodyElse
     if amount.currency != debt.currency:
         raise CurrencyDiffers
-    waits = needs_second_person({amount.currency: amount.amount}, FOUR_EYES.refund)
+    together = await store.get_paid_back(
+        tx, journey_ids=await tx.members(debt.journey_id), currency=amount.currency,
+        since=tx.now - timedelta(days=FOUR_EYES.refund_together_days),
+    )  # fmt: skip
+    waits = needs_second_person({amount.currency: amount.amount + together}, FOUR_EYES.refund)
     refund = Refund(
         refund_id=ids.uuid7(tx.wall), journey_id=debt.journey_id, case_id=case_id, invoice_number=invoice_number,
         currency=amount.currency, amount=amount.amount, reason=reason,

@@ -1,6 +1,8 @@
 """SQL of refunds. Whoever changes one holds the lock of the invoice's journey."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import datetime
 from uuid import UUID
 
 import asyncpg
@@ -53,6 +55,19 @@ async def list_refunds(tx: Transaction, *, invoice_number: str) -> list[Refund]:
         f"SELECT {COLUMNS} FROM refunds WHERE invoice_number = $1 ORDER BY asked_at, refund_id", invoice_number
     )
     return [_refund(row) for row in rows]
+
+
+async def get_paid_back(tx: Transaction, *, journey_ids: Sequence[UUID], currency: str, since: datetime) -> int:
+    """What one agent alone paid back to this person since then, in minor units; what was taken back does not count."""
+    paid: int = await tx.fetchval(
+        """
+        SELECT coalesce(sum(amount), 0)::bigint FROM refunds
+        WHERE journey_id = ANY ($1::uuid[]) AND state = 'booked' AND decided_by IS NULL
+            AND currency = $2 AND asked_at > $3
+        """,
+        journey_ids, currency, since,
+    )  # fmt: skip
+    return paid
 
 
 async def list_given_back(tx: Transaction, *, journey_id: UUID) -> dict[str, int]:

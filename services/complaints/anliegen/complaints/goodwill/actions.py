@@ -21,17 +21,18 @@ from uuid import UUID
 from anliegen.kit import Transaction
 from anliegen.kit.versions import ANY_VERSION, ExpectedVersion
 
-from . import announcements
+from . import announcements, telling
 from .domain import Goodwill, Sign, State, effect_of, goodwill_id_of
 from .limits import Given
 from .policy import GoodwillKind, policy_in_force
 from .reckoning import Decision, Person, Proposal, decide
-from .store import counts, goodwills, ways
+from .store import counts, goodwills
 
 PROPOSAL_WITHDRAWN = "proposal_withdrawn"
 LAPSE = "goodwill_lapse"
 EFFECT = "goodwill_effect"
 REMINDER = "goodwill_reminder"
+WORDS = "goodwill_words"
 LOOKALIKES = str.maketrans("018", "OIB")
 FEW_DAYS = timedelta(days=7)
 """Added to the 28th of any month, it leads into the next."""
@@ -149,8 +150,8 @@ async def withdraw(tx: Transaction, *, goodwill_id: UUID, reason: str, by: str, 
     await _save(tx, goodwill)
     announcements.announce_withdrawal(tx, goodwill, by=by)
     # Who was never given anything hears nothing of it.
-    if goodwill.issued_at is not None and (contact_id := await _way(tx, goodwill)):
-        announcements.tell_of_withdrawal(tx, goodwill, contact_id)
+    if goodwill.issued_at is not None:
+        await telling.tell_of_withdrawal(tx, goodwill)
     return goodwill
 
 
@@ -188,8 +189,14 @@ async def remind(tx: Transaction, *, goodwill_id: UUID) -> None:
     remind_at, ends_at = goodwill.reminds_at(policy_in_force()), goodwill.valid_until
     if remind_at is None or ends_at is None or not remind_at <= tx.now < ends_at:
         return
-    if contact_id := await _way(tx, goodwill):
-        announcements.remind_of_end(tx, goodwill, contact_id)
+    await telling.remind_of_end(tx, goodwill)
+
+
+async def tell_later(tx: Transaction, *, goodwill_id: UUID) -> None:
+    """The contact that was named was not heard of at the issue; by now it was, or there is none."""
+    goodwill = await _load(tx, goodwill_id)
+    if goodwill.state is State.ISSUED:
+        await telling.tell_of_issue(tx, goodwill)
 
 
 async def measure_effect(tx: Transaction, *, goodwill_id: UUID) -> None:
@@ -253,17 +260,10 @@ async def _issue(tx: Transaction, before: Goodwill, *, kind: GoodwillKind) -> Go
     effect_at = tx.now + timedelta(days=policy_in_force().effect_days)
     await tx.set_timer(EFFECT, key=goodwill.proposal.journey_id, subject=goodwill.goodwill_id, due_at=effect_at)
     announcements.announce_issue(tx, goodwill)
-    if contact_id := await _way(tx, goodwill):
-        announcements.tell_of_issue(tx, goodwill, contact_id)
+    if not await telling.tell_of_issue(tx, goodwill) and goodwill.proposal.contact_id is not None:
+        due_at = tx.now + telling.HEARD_BY_THEN
+        await tx.set_timer(WORDS, key=goodwill.proposal.journey_id, subject=goodwill.goodwill_id, due_at=due_at)
     return goodwill
-
-
-async def _way(tx: Transaction, goodwill: Goodwill) -> UUID | None:
-    if goodwill.issues_at_once:
-        return None  # the service that waited for it tells the customer, in its own case
-    # Words about goodwill are worth money: they go to nobody but its person.
-    proposal = goodwill.proposal
-    return await ways.find_way(tx, journey_ids=await tx.members(proposal.journey_id), named=proposal.contact_id)
 
 
 async def _save(tx: Transaction, goodwill: Goodwill) -> None:

@@ -1,10 +1,8 @@
 """What is told about goodwill: to all services, and to the customer."""
 
 from typing import Any
-from uuid import UUID
 
 from anliegen.events import (
-    ComplaintsReplyRequested,
     GoodwillDecided,
     GoodwillEffectMeasured,
     GoodwillExpired,
@@ -13,9 +11,8 @@ from anliegen.events import (
     GoodwillStep,
     GoodwillWithdrawn,
     Money,
-    Task,
 )
-from anliegen.kit import Transaction, ids
+from anliegen.kit import Transaction
 
 from .domain import Effect, Goodwill, State
 from .reckoning import Outcome
@@ -121,47 +118,6 @@ def announce_effect(tx: Transaction, goodwill: Goodwill, effect: Effect) -> None
 def shown_code(code: str) -> str:
     """A code in groups, as a person reads and types it."""
     return "-".join(code[place : place + 4] for place in range(0, len(code), 4))
-
-
-# To the customer ------------------------------------------------------------------------------------------------------
-def tell_of_issue(tx: Transaction, goodwill: Goodwill, contact_id: UUID) -> None:
-    """Tell the customer what they have, with the code where there is one."""
-    said = _said(goodwill, contact_id, "issue", amount=goodwill.amount)
-    if goodwill.code is None:
-        tx.publish(ComplaintsReplyRequested(template="goodwill_credit", **said))
-    else:
-        tx.publish(ComplaintsReplyRequested(template="goodwill_code", **said))
-
-
-def tell_of_withdrawal(tx: Transaction, goodwill: Goodwill, contact_id: UUID) -> None:
-    """Tell the customer that what they were told of is worth nothing now."""
-    said = _said(goodwill, contact_id, "withdrawal", amount=goodwill.left)
-    if goodwill.code is None:
-        tx.publish(ComplaintsReplyRequested(template="goodwill_credit_withdrawn", **said))
-    else:
-        tx.publish(ComplaintsReplyRequested(template="goodwill_withdrawn", **said))
-
-
-def remind_of_end(tx: Transaction, goodwill: Goodwill, contact_id: UUID) -> None:
-    """Tell the customer that a code is about to lapse."""
-    said = _said(goodwill, contact_id, "reminder", amount=goodwill.left)
-    tx.publish(ComplaintsReplyRequested(template="goodwill_expiring", **said))
-
-
-def _said(goodwill: Goodwill, contact_id: UUID, cause: str, *, amount: int) -> dict[str, Any]:
-    assert goodwill.valid_until is not None
-    values = {
-        "amount": f"{amount} {goodwill.proposal.currency}", "valid_until": goodwill.valid_until.date().isoformat(),
-    }  # fmt: skip
-    code = {} if goodwill.code is None else {"code": shown_code(goodwill.code)}
-    return {
-        "journey_id": goodwill.proposal.journey_id,
-        "reply_id": ids.derived("reply", goodwill.goodwill_id, cause),
-        "case_id": goodwill.proposal.case_id,
-        "task": Task.COMPLAINTS,
-        "contact_id": contact_id,
-        "values": values | code,
-    }
 
 
 def _about(goodwill: Goodwill) -> dict[str, Any]:

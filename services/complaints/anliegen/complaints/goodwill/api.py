@@ -156,12 +156,12 @@ async def get_goodwill_budget(
 
 
 @router.post("/redemptions", name="redeem_goodwill", dependencies=[requires("goodwill:redeem"), idempotent])
-async def redeem_goodwill(*, body: RedeemGoodwill, tx: Tx, caller: Caller, response: Response) -> GoodwillView:
-    """Use a code on an order. The same order again changes nothing."""
+async def redeem_goodwill(*, body: RedeemGoodwill, tx: Tx, caller: Caller) -> OwnGoodwillView:
+    """Use a code on an order; the shop sees what customers see. The same order again changes nothing."""
     goodwill = await actions.redeem(
         tx, code=body.code, order_reference=body.order_reference, amount=body.amount, by=caller.subject
     )
-    return _shown(goodwill, response)
+    return OwnGoodwillView.of(goodwill)
 
 
 @router.get("/{goodwill_id}", name="get_goodwill", dependencies=[requires("cases:read")])

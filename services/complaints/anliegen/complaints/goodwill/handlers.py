@@ -35,6 +35,7 @@ def enter_handlers(handlers: Handlers, timers: Timers) -> None:
     timers.on(actions.LAPSE)(let_lapse)
     timers.on(actions.REMINDER)(remind)
     timers.on(actions.EFFECT)(measure_effect)
+    timers.on(actions.WORDS)(tell_later)
 
 
 async def decide_proposals(deliveries: list[Delivery[GoodwillProposed]], tx: Transaction) -> None:
@@ -128,6 +129,11 @@ async def let_lapse(timer: Timer, tx: Transaction) -> None:
 async def remind(timer: Timer, tx: Transaction) -> None:
     """A code is about to lapse: its customer hears of it in time."""
     await actions.remind(tx, goodwill_id=timer.subject)
+
+
+async def tell_later(timer: Timer, tx: Transaction) -> None:
+    """Words about an issue that waited for their contact."""
+    await actions.tell_later(tx, goodwill_id=timer.subject)
 
 
 async def measure_effect(timer: Timer, tx: Transaction) -> None:

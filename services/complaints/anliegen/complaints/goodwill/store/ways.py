@@ -37,11 +37,8 @@ async def find_way(tx: Transaction, *, journey_ids: Sequence[UUID], named: UUID 
     """The contact by which this person is told: the one that was named where it is theirs and safe, else the newest
     safe one, rather one that can be answered as it came; none where there is none.
 
-    One that was never heard of is taken as named.
+    One that was not heard of is nobody's yet: the words wait for it.
     """
-    heard: bool = await tx.fetchval("SELECT EXISTS (SELECT FROM goodwill_ways WHERE contact_id = $1)", named)
-    if named is not None and not heard:
-        return named
     contact_id: UUID | None = await tx.fetchval(
         """
         SELECT contact_id FROM goodwill_ways WHERE journey_id = ANY ($1::uuid[]) AND safe
