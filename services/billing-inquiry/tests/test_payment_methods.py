@@ -31,6 +31,8 @@ from anliegen.billing_inquiry.payment_methods.domain import (
 from anliegen.billing_inquiry.payment_methods.mirror import Whose, masked
 from anliegen.events import (
     BillingReplyRequested,
+    JourneysMerged,
+    JourneysSplit,
     PartnerOrigin,
     PaymentDetailsChanged,
     PaymentMethodChanged,
@@ -145,6 +147,9 @@ async def test_reversal_restores_what_was_replaced(change_to: Any, published: An
     assert told_whole == [(first.method_id, "FRST"), (second.method_id, None), (first.method_id, "RCUR")]
     (told,) = await published(PaymentMethodReversed)
     assert (told.restored, told.reason) == (first.method_id, "not_the_customer")
+    # The customer hears each time how they pay from now on.
+    heard = [reply.values["kind"] for reply in await published(BillingReplyRequested)]
+    assert heard == ["sepa_mandate", "invoice", "sepa_mandate"]
     with pytest.raises(PaymentMethodOver):
         async with begin() as tx:
             await actions.reverse_payment_method(
@@ -206,6 +211,36 @@ async def test_two_changes_at_once_leave_one_in_force(
 
 
 # What the billing system has -----------------------------------------------------------------------------------------
+async def test_of_two_methods_that_joined_journeys_brought_the_next_replaces_both(
+    begin: Any, deliver: Any, open_inquiry: Any
+) -> None:
+    a, b = sorted([uuid4(), uuid4()])
+    asked = {journey: await open_inquiry(journey) for journey in (a, b)}
+
+    async def change(journey: UUID, iban: str) -> PaymentMethod:
+        async with begin() as tx:
+            return await actions.change_payment_method(
+                tx, case_id=asked[journey].case_id, details=mandate(iban), agent="agent-1"
+            )
+
+    await change(a, IBAN)
+    later = await change(b, "CH93 0076 2011 6238 5295 7")
+    link = build(JourneysMerged, journey_a=a, journey_b=b)
+    await deliver(link)
+    new = await change(b, "FR14 2004 1010 0505 0001 3M02 606")
+    assert new.replaces == later.method_id
+    assert [state for _, state in await states(begin, a)] == ["replaced", "replaced", "in_force"]
+    # Parted again, one of them chooses anew; what the other takes back brings nobody's old account into force.
+    await deliver(build(JourneysSplit, journey_a=a, journey_b=b, link_id=link.link_id))
+    await change(a, IBAN)
+    async with begin() as tx:
+        await actions.reverse_payment_method(
+            tx, method_id=new.method_id, reason="by_mistake", agent="agent-2", expected=ANY_VERSION
+        )
+    assert [state for _, state in await states(begin, a)] == ["replaced", "in_force"]
+    assert [state for _, state in await states(begin, b)] == ["in_force", "reversed"]
+
+
 @pytest.fixture
 def record(begin: Any, clock: Any, journey: UUID) -> Callable[..., Awaitable[None]]:
     """`await record("card", "… 4242", days=1)`: the billing system tells of it, as of so many days from now."""

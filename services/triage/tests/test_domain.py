@@ -11,7 +11,8 @@ from pydantic import ValidationError
 
 from anliegen.events import Concern, Task
 from anliegen.events.builders import build
-from anliegen.triage.domain import Decided, EarlierFailure, guarded
+from anliegen.triage.domain import Decided
+from anliegen.triage.guard import EarlierFailure, guarded
 from anliegen.triage.packs import Guard, Packs, Scoring, load_packs
 from anliegen.triage.words import Matcher, Pattern, PatternMalformed, Text, fold
 

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from anliegen.events import ComplaintTransferred, ContactReceived, ContactTriaged, ReviewRequested, Task, Thread
+from anliegen.events import ComplaintTransferred, ContactReceived, ContactTriaged, Flag, ReviewRequested, Task, Thread
 from anliegen.events.builders import build
 from anliegen.kit import ids
 from anliegen.kit.testing.clients import TestClient
@@ -43,6 +43,17 @@ async def test_handed_over_case_becomes_a_matter_of_the_other_task(deliver: Deli
     assert (new.task, new.case_id, second.decided_by) == (Task.BILLING_INQUIRY, case_id, "person")
     assert new.ordinal == len(first.concerns)
     assert new.reasons[0].rule == "handed over by complaints"
+
+
+async def test_a_cancellation_is_told_once_however_often_its_contact_is_handed_over(
+    deliver: Deliver, published: Published
+) -> None:
+    words = "Ich beschwere mich über Ihren unverschämten Service und kündige hiermit meinen Vertrag fristlos!"
+    contact, case_id = await complained(deliver, published, words)
+    await deliver(handed_over(contact, case_id, Task.HELPDESK))
+    first, second = await published(ContactTriaged)
+    assert any(Flag.CANCELLATION in one.flags for one in first.concerns)
+    assert not any(Flag.CANCELLATION in one.flags for one in second.concerns)
 
 
 async def test_handing_over_twice_makes_one_matter(deliver: Deliver, published: Published) -> None:
@@ -109,7 +120,18 @@ class TestWhereNobodySettlesIt:
         )  # fmt: skip
         assert decided.is_success, decided.text
         triaged = (await published(ContactTriaged))[-1]
-        assert [(one.ordinal, one.task) for one in triaged.concerns] == [(1, Task.HELPDESK)]
+        [question] = triaged.concerns
+        assert (question.ordinal, question.task, question.case_id) == (1, Task.HELPDESK, case_id)
+        # Whoever answers the complaint that was handed over reaches the question.
+        thread = Thread(contact_id=contact.contact_id, case_id=case_id, task=Task.COMPLAINTS, found_by="reply_token")
+        await deliver(
+            build(
+                ContactReceived, text="Und?", journey_id=contact.journey_id, at=NOW + timedelta(days=1), thread=thread
+            )
+        )
+        [followed] = (await published(ContactTriaged))[-1].concerns
+        at_last = ids.derived("case", str(question.concern_id), "helpdesk")
+        assert (followed.task, followed.case_id) == (Task.HELPDESK, at_last)
 
     async def test_two_that_wait_for_a_person_are_asked_together(self, deliver: Deliver, published: Published) -> None:
         contact, case_id = await complained(deliver, published, "Ich beschwere mich über Ihren unfreundlichen Service!")

@@ -28,11 +28,12 @@ from .domain import (
     continue_cases,
     decide_drafts,
     decide_reading,
-    guarded,
+    going_on,
     is_served,
     is_sure,
     review_id_of,
 )
+from .guard import guarded
 from .packs import Packs
 
 FALLBACK_LANGUAGE = "de"
@@ -248,7 +249,8 @@ async def decide_review(
         raise ReviewDecided
     contact = await store.get_contact(tx, contact_id=review.contact_id)
     known = await store.list_concerns(tx, contact_id=contact.contact_id)
-    concerns = decide_drafts(contact, drafts, packs_of(tx), first=len(known))
+    waiting = await store.list_handovers(tx, contact_ids=[contact.contact_id], waiting=True)
+    concerns = going_on(decide_drafts(contact, drafts, packs_of(tx), first=len(known)), waiting)
     decided = await _decide(tx, contact, concerns, by=DecidedBy.PERSON)
     await store.insert_correction(tx, contact=contact, suggested=review.suggestions, decided=decided, at=tx.now)
     return await store.update_review(tx, review_id=review_id, decided_by=decided_by, decided_at=tx.now)

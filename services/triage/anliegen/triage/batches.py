@@ -9,7 +9,8 @@ from anliegen.events import ContactReceived, Envelope
 from anliegen.kit import Delivery, Transaction
 
 from . import actions, handovers, store
-from .domain import Contact, Decided, DecidedBy, EarlierFailure, Status, decide_reading, guarded, is_served, is_sure
+from .domain import Contact, Decided, DecidedBy, Status, decide_reading, is_served, is_sure
+from .guard import EarlierFailure, guarded
 
 
 async def read_contacts(tx: Transaction, deliveries: Sequence[Delivery[ContactReceived]]) -> None:

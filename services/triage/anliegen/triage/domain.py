@@ -1,8 +1,8 @@
 """What triage decides: what a contact is about, who should see it, and when a person has to look. Pure."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
@@ -11,7 +11,7 @@ from anliegen.kit import ids
 from anliegen.kit.errors import Conflict, Invalid, NotFound
 
 from .classifier import UNSPECIFIED, ReadConcern, Reading
-from .packs import Guard, Packs, Routing
+from .packs import Packs, Routing
 
 FOLLOW_UP = "follow_up"
 """The intent of a follow-up on a case whose beginning triage has not seen."""
@@ -103,15 +103,6 @@ class Handover:
     contact_id: UUID
     task: Task
     to_task: Task
-
-
-@dataclass(frozen=True, slots=True)
-class EarlierFailure:
-    """Something that went wrong for a person on our side."""
-
-    journey_id: UUID
-    case_id: UUID
-    occurred_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,8 +200,21 @@ def hand_over(contact: Contact, handover: Handover, *, ordinal: int, packs: Pack
     name = next((one.intent for one in contact.reading.concerns if one.task is to), UNSPECIFIED)
     reasons = (Reason(rule=f"handed over by {handover.task}"),)
     read = _whole(contact.reading, packs, task=to, name=name, confidence=1.0, reasons=reasons)
+    # That somebody cancelled was said when the contact came, and is nothing new.
+    read = replace(read, flags=tuple(flag for flag in read.flags if flag is not Flag.CANCELLATION))
     decided = _decided(contact.contact_id, ordinal, read, handover.case_id, packs)
     return replace(decided, case_id=case_id_of(decided.concern.concern_id, to))
+
+
+def going_on(decided: Sequence[Decided], handovers: Sequence[Handover]) -> list[Decided]:
+    """What a person decided, where cases wait that were handed over: what is new goes on from them, in their order."""
+    waiting = iter(handovers)
+    linked = []
+    for one in decided:
+        handover = next(waiting, None) if one.concern.case_id is None else None
+        concern = one.concern.model_copy(update={"case_id": handover.case_id}) if handover else one.concern
+        linked.append(replace(one, concern=concern))
+    return linked
 
 
 def decide_drafts(contact: Contact, drafts: Sequence[Draft], packs: Packs, *, first: int = 0) -> list[Decided]:
@@ -281,20 +285,3 @@ def _decided(contact_id: UUID, ordinal: int, read: ReadConcern, continued: UUID 
         case_id=continued,
     )
     return Decided(concern, continued or case_id_of(concern_id, read.task), tier)
-
-
-def guarded(decided: Decided, failures: Collection[EarlierFailure], *, received_at: datetime, guard: Guard) -> Decided:
-    """The concern at the tier that the repeat-failure guard asks for (R76).
-
-    What went wrong within the window before the contact counts. A failure within the very case that the contact opened
-    does not: it cannot have been suffered before.
-    """
-    since = received_at - timedelta(days=guard.window_days)
-    suffered = sum(
-        since < failure.occurred_at <= received_at and (decided.continues or failure.case_id != decided.case_id)
-        for failure in failures
-    )
-    if suffered >= guard.top_tier_from:
-        return decided.at_tier(3)
-    raised = decided.base_tier + (guard.one_failure_raises_by if suffered else 0)
-    return decided.at_tier(min(raised, 3))

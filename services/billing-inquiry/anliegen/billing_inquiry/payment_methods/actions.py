@@ -5,6 +5,7 @@ Two changes at once come one after the other: the second one replaces the first,
 Two confirmations: the second is refused. A payment that comes while a change waits does not change who confirms.
 """
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from anliegen.events import (
@@ -40,9 +41,7 @@ async def change_payment_method(tx: Transaction, *, case_id: UUID, details: Deta
         await store.insert_payment_method(tx, method=method)
         tx.publish(PaymentMethodWaits(**_told(method), asked_by=agent))
         return method
-    before = await _in_force(tx, method)
-    if before is not None:
-        await store.update_payment_method(tx, method=before.replaced())
+    await _replace(tx, await _in_force(tx, method))
     await store.insert_payment_method(tx, method=method)
     await _announce_change(tx, method)
     return method
@@ -57,7 +56,7 @@ async def preview_payment_method(tx: Transaction, *, case_id: UUID, details: Det
         raise ChangeWaits
     owed = await store.list_amounts_owed(tx, journey_ids=await tx.members(inquiry.journey_id))
     waits = needs_second_person(owed, FOUR_EYES.payment_method)
-    before = next((method for method in known if method.state is State.IN_FORCE), None)
+    before = _newest(known)
     method_id = ids.uuid7(tx.wall)
     reference = f"M-{method_id.hex[:20].upper()}" if details.kind is Kind.SEPA_MANDATE else None
     return PaymentMethod(
@@ -75,7 +74,7 @@ async def preview_confirmation(
     Raises PaymentMethodNotFound, PreconditionFailed, NotWaiting, SecondPersonNeeded.
     """
     waiting = await _load(tx, method_id=method_id, expected=expected)
-    before = await _in_force(tx, waiting)
+    before = _newest(await _in_force(tx, waiting))
     return waiting.confirmed(by=agent, at=tx.now, replaces=before.method_id if before else None)
 
 
@@ -84,9 +83,7 @@ async def confirm_payment_method(
 ) -> PaymentMethod:
     """A second person agrees. Raises as `preview_confirmation` does."""
     method = await preview_confirmation(tx, method_id=method_id, agent=agent, expected=expected)
-    if method.replaces is not None:
-        before = await store.get_payment_method(tx, method_id=method.replaces)
-        await store.update_payment_method(tx, method=before.replaced())
+    await _replace(tx, await _in_force(tx, method))
     await store.update_payment_method(tx, method=method)
     await _announce_change(tx, method)
     return method
@@ -131,8 +128,11 @@ async def reverse_payment_method(
     await store.update_payment_method(tx, method=method)
     restored = None
     if method.replaces is not None:
-        restored = (await store.get_payment_method(tx, method_id=method.replaces)).restored()
-        await store.update_payment_method(tx, method=restored)
+        before = await store.get_payment_method(tx, method_id=method.replaces)
+        # Its journey may be another person's since, who has chosen otherwise.
+        if _newest(await store.list_payment_methods(tx, journey_ids=[before.journey_id])) is None:
+            restored = before.restored()
+            await store.update_payment_method(tx, method=restored)
     tx.publish(
         PaymentMethodReversed(
             **_told(method), reason=reason, reversed_by=agent, restored=restored.method_id if restored else None
@@ -140,6 +140,7 @@ async def reverse_payment_method(
     )
     if restored is not None:
         tx.publish(_details_of(restored, sequence=FURTHER if restored.mandate_reference else None))
+    await _tell(tx, method, pays_by=restored, about=f"{method.method_id} reversed")
     return method
 
 
@@ -151,11 +152,7 @@ async def list_methods_of_person(tx: Transaction, *, journey_id: UUID) -> list[P
 async def get_current(tx: Transaction, *, journey_id: UUID) -> Current:
     """How the person behind this journey pays now: what is in force here, what the billing system told, who counts."""
     known = await _of_person(tx, journey_id)
-    ours = max(
-        (one for one in known if one.state is State.IN_FORCE), key=lambda one: one.decided_at or one.asked_at,
-        default=None,
-    )  # fmt: skip
-    return compare(ours, await store.find_recorded(tx, journey_ids=await tx.members(journey_id)))
+    return compare(_newest(known), await store.find_recorded(tx, journey_ids=await tx.members(journey_id)))
 
 
 async def _load(tx: Transaction, *, method_id: UUID, expected: ExpectedVersion) -> PaymentMethod:
@@ -170,30 +167,48 @@ async def _of_person(tx: Transaction, journey_id: UUID) -> list[PaymentMethod]:
     return await store.list_payment_methods(tx, journey_ids=await tx.members(journey_id))
 
 
-async def _in_force(tx: Transaction, method: PaymentMethod) -> PaymentMethod | None:
+async def _in_force(tx: Transaction, method: PaymentMethod) -> list[PaymentMethod]:
+    # Where journeys were joined, each may have brought one.
     known = await _of_person(tx, method.journey_id)
-    return next((one for one in known if one.state is State.IN_FORCE), None)
+    return [one for one in known if one.state is State.IN_FORCE]
+
+
+async def _replace(tx: Transaction, methods: Sequence[PaymentMethod]) -> None:
+    for one in methods:
+        await store.update_payment_method(tx, method=one.replaced())
+
+
+def _newest(methods: Sequence[PaymentMethod]) -> PaymentMethod | None:
+    """What is in force of these; of several, where journeys were joined, what was decided last."""
+    in_force = (one for one in methods if one.state is State.IN_FORCE)
+    return max(in_force, key=lambda one: (one.decided_at or one.asked_at, one.method_id), default=None)
 
 
 async def _announce_change(tx: Transaction, method: PaymentMethod) -> None:
-    details = method.details
     tx.publish(
         PaymentMethodChanged(
             **_told(method), replaces=method.replaces, asked_by=method.asked_by, confirmed_by=method.decided_by
         )
     )
     tx.publish(_details_of(method, sequence=FIRST if method.mandate_reference else None))
+    await _tell(tx, method, pays_by=method, about=str(method.method_id))
+
+
+async def _tell(tx: Transaction, method: PaymentMethod, *, pays_by: PaymentMethod | None, about: str) -> None:
+    """Tell the customer how they pay from now on, in the case of this change; without a method, by invoice."""
     contact_id = await find_newest_contact_id(
         tx, case_id=method.case_id, journey_ids=await tx.members(method.journey_id)
     )
     if contact_id is None:
         return
     values = {
-        "kind": details.kind.value, "account": details.account, "mandate_reference": method.mandate_reference or "",
-    }  # fmt: skip
+        "kind": (pays_by.details.kind if pays_by else Kind.INVOICE).value,
+        "account": pays_by.details.account if pays_by else "",
+        "mandate_reference": (pays_by.mandate_reference if pays_by else None) or "",
+    }
     tx.publish(
         BillingReplyRequested(
-            journey_id=method.journey_id, reply_id=ids.derived("reply", method.method_id), case_id=method.case_id,
+            journey_id=method.journey_id, reply_id=ids.derived("reply", about), case_id=method.case_id,
             task=Task.BILLING_INQUIRY, contact_id=contact_id, template="payment_method_changed", values=values,
         )
     )  # fmt: skip

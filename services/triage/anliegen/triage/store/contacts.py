@@ -12,7 +12,8 @@ from anliegen.events import Concern, Failure, Task
 from anliegen.kit import Transaction
 
 from ..classifier import Reading
-from ..domain import Contact, ContactNotFound, Decided, DecidedBy, EarlierFailure, Handover, Status
+from ..domain import Contact, ContactNotFound, Decided, DecidedBy, Handover, Status
+from ..guard import EarlierFailure
 
 _reading = TypeAdapter(Reading)
 
@@ -177,14 +178,17 @@ async def insert_handover(tx: Transaction, handover: Handover) -> bool:
     return bool(found)
 
 
-async def list_handovers(tx: Transaction, *, contact_ids: Sequence[UUID]) -> list[Handover]:
-    """What was handed over of these contacts."""
+async def list_handovers(tx: Transaction, *, contact_ids: Sequence[UUID], waiting: bool = False) -> list[Handover]:
+    """What was handed over of these contacts; `waiting` leaves out what goes on already."""
     rows = await tx.fetch(
         """
-        SELECT case_id, contact_id, task, to_task FROM handovers WHERE contact_id = ANY ($1::uuid[]) ORDER BY case_id
+        SELECT case_id, contact_id, task, to_task FROM handovers
+        WHERE contact_id = ANY ($1::uuid[])
+            AND NOT ($2 AND EXISTS (SELECT FROM concerns WHERE handed_over_from = handovers.case_id))
+        ORDER BY case_id
         """,
-        contact_ids,
-    )
+        contact_ids, waiting,
+    )  # fmt: skip
     return [Handover(row["case_id"], row["contact_id"], Task(row["task"]), Task(row["to_task"])) for row in rows]
 
 
