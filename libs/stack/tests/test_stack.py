@@ -270,6 +270,25 @@ def test_ports_that_somebody_takes_while_they_are_chosen_give_way_to_others(
             assert stack.bootstrap != f"127.0.0.1:{taken['kafka']}"
 
 
+def test_a_port_that_was_taken_for_a_moment_alone_is_tried_again(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where another folder's stack ends while ours starts: nobody is there any more when we look who it was."""
+    start, tried = lifecycle._Start.start, []
+
+    def be_late(starting: lifecycle._Start, chosen: dict[str, int]) -> Stack:
+        tried.append(chosen)
+        if len(tried) == 1:
+            raise StackError("The process outside ended while it started: [Errno 98] Address already in use")
+        if len(tried) == 2:
+            raise StackError("The process outside ended while it started: something else")
+        return start(starting, chosen)
+
+    monkeypatch.setattr(lifecycle._Start, "start", be_late)
+    with pytest.raises(StackError, match="something else"):
+        lifecycle.up(home, services=ONE)
+    assert len(tried) == 2
+    lifecycle.up(home, services=ONE)
+
+
 def test_servers_of_ones_own_are_taken_by_address(stack: Stack, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lifecycle.up(home, services=ONE)
     password = stack.home.secrets.get("postgres_superuser")

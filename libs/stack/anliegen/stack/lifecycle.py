@@ -28,6 +28,7 @@ OUTSIDE_PORT = 8401
 PREFERRED = {"http": HTTP_PORT, "outside": OUTSIDE_PORT}
 GIVEN_KAFKA_PATIENCE = 10.0  # seconds
 STARTS = 3  # the first, and those after somebody took a port between our look and the listening
+IN_USE = "address already in use"  # how the system says so in the log of a process that ended for it
 
 
 def up(
@@ -114,10 +115,13 @@ class _Start:
             chosen = self.choose_ports()
             try:
                 return self.start(chosen)
-            except StackError:
-                if not (taken := self.taken_from_us(chosen)):
+            except StackError as trouble:
+                # Whoever was quicker may be gone again by now.
+                taken = self.taken_from_us(chosen)
+                if not taken and IN_USE not in str(trouble).lower():
                     raise
-                self.reporter.note(f"Somebody was quicker at port {', '.join(map(str, taken))}; others are taken.")
+                ports = ", ".join(map(str, taken)) or "that we wanted"
+                self.reporter.note(f"Somebody was quicker at a port ({ports}); ports are chosen again.")
         return self.start(self.choose_ports())
 
     def start(self, chosen: dict[str, int]) -> Stack:
