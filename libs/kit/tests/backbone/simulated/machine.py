@@ -247,8 +247,8 @@ class Machine(RuleBasedStateMachine):
     def retry(self, group: str) -> None:
         self.play(self.world.retry(group))
 
-    def retry_slowly(self, group: str) -> None:
-        self.play(self.world.retry(group, hold=self._if_few("decided")))
+    def retry_slowly(self, group: str, until: str = "decided") -> None:
+        self.play(self.world.retry(group, hold=self._if_few(until)))
 
     def die_retrying(self, group: str, point: str, times: int) -> None:
         self.play(self.world.retry(group, dies_at=point, times=times))
