@@ -158,7 +158,9 @@ async def test_promise_to_pay_a_part_is_kept_by_that_part(
     assert (await published(DunningStepReached))[0].open_amount.amount == 6_900
 
 
-async def test_cancelled_plan_is_over_and_can_be_made_anew(agree: Agree, begin: Any, load_agreement: Any) -> None:
+async def test_cancelled_plan_is_over_told_to_the_customer_and_can_be_made_anew(
+    agree: Agree, begin: Any, load_agreement: Any, published: Any
+) -> None:
     plan = await agree(*THREE)
     with pytest.raises(AgreementInForce):
         await agree(*THREE)
@@ -183,6 +185,8 @@ async def test_cancelled_plan_is_over_and_can_be_made_anew(agree: Agree, begin: 
         else:
             assert not refused
     assert not await is_held(begin)
+    told = [reply.template for reply in await published(BillingReplyRequested)]
+    assert told == ["payment_agreed", "payment_agreement_cancelled"]
     await agree(*THREE)
     assert await is_held(begin)
 

@@ -180,3 +180,29 @@ async def test_customers_do_not_work_on_money(inquiry: Inquiry, client: Any, jou
     assert seen.status_code == 200
     made = await customer.post(f"{PREFIX}/dunnings/R-1/agreement", json=body, headers=keyed(seen.headers["ETag"]))
     assert made.status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("place", "body"),
+    [
+        ("dunnings/R-1/hold", {"ends_at": "2027-01-01T00:00:00Z", "reason": "customer_wishes"}),
+        ("dunnings/R-1/agreement", {"kind": "plan", "count": 3, "first_on": "2026-03-31"}),
+        ("payment-methods", {"method": {"kind": "invoice"}}),
+        ("refunds", {"invoice_number": "R-1", "amount": 100, "currency": "EUR", "reason": "overpaid"}),
+    ],
+)
+async def test_nobody_decides_on_their_own_money_whatever_else_they_are(
+    inquiry: Inquiry, client: Any, change: Any, database: Any, journey: UUID, place: str, body: dict[str, Any]
+) -> None:
+    """Whoever works here may be a customer, too: their token names both."""
+    if place == "refunds":
+        await change(-50_000)
+    both = client.as_supervisor(roles=["supervisor", "customer"], sub="sara", journey_id=str(journey))
+    told = body if "hold" in place else body | {"inquiry_id": str(inquiry.case_id)}
+    before = await database.snapshot()
+    refused = await both.post(f"{PREFIX}/{place}/preview", json=told)
+    assert (refused.status_code, refused.json()["code"]) == (403, "own_case"), refused.text
+    headers = keyed(f'"{1}"') if "dunnings" in place else keyed()
+    refused = await both.post(f"{PREFIX}/{place}", json=told, headers=headers)
+    assert refused.status_code in {403, 412}
+    assert await database.snapshot() == before

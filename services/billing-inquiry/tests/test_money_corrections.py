@@ -228,7 +228,18 @@ async def test_what_cannot_be_corrected_is_refused(desk: Any, deliver: Any) -> N
     for lines, code in (
         ([{"line_id": "9", "net": 0}], "line_unknown"),
         ([{"line_id": "1", "net": 4500}], "nothing_corrected"),
+        ([{"line_id": "1", "net": 4000}, {"line_id": "1", "net": 3000}], "line_named_twice"),
     ):
         answer = await desk.correct(lines=lines)
         assert answer.status_code == 409 or answer.status_code == 422, answer.text
         assert answer.json()["code"] == code
+
+
+async def test_nobody_corrects_their_own_invoice(desk: Any, deliver: Any, client: Any, published: Any) -> None:
+    await deliver(invoice())
+    both = client.as_supervisor(roles=["supervisor", "customer"], sub="sara", journey_id=str(JOURNEY))
+    refused = await both.post(f"{DOOR}/invoices/R-1/correction/preview", json=WISH)
+    assert (refused.status_code, refused.json()["code"]) == (403, "own_case"), refused.text
+    headers = {"Idempotency-Key": str(uuid4()), "If-Match": await desk.etag()}
+    refused = await both.post(f"{DOOR}/invoices/R-1/correction", json=WISH, headers=headers)
+    assert (refused.status_code, await published(InvoiceCorrected)) == (403, [])

@@ -185,7 +185,7 @@ class Customer:
         event = build(
             GoodwillIssued, journey_id=self.journey, goodwill_id=uuid5(self.journey, str(deed.nth)),
             kind="credit_next_period", amount=Money(amount=700, currency="CHF"), invoice_number=None,
-            valid_from=BEGINNING, valid_until=BEGINNING + timedelta(days=120),
+            valid_from=BEGINNING,
         )  # fmt: skip
         await handlers.credit_goodwill(event, tx)
 

@@ -153,3 +153,12 @@ async def test_a_list_has_pages_and_shows_the_whole_person(client: TestClient, c
     second = (await agent.get(GOODWILL, params={"journey_id": journey_id, "limit": 2, "cursor": first["next"]})).json()
     assert [one["goodwill_id"] for one in first["items"] + second["items"]] == made
     assert second["next"] is None
+
+
+async def test_codes_are_shown_where_one_is_looked_at_and_not_in_lists(client: TestClient) -> None:
+    agent, journey_id = client.as_agent(), str(uuid4())
+    given = await command(agent, "", wanted(journey_id=journey_id))
+    issued = (await command(agent, f"/{given.json()['goodwill_id']}/issue", {}, seen=given)).json()
+    (listed,) = (await agent.get(GOODWILL, params={"journey_id": journey_id})).json()["items"]
+    assert (len(issued["code"]), listed["code"]) == (16, f"…{issued['code'][-4:]}")
+    assert (await agent.get(f"{GOODWILL}/{issued['goodwill_id']}")).json()["code"] == issued["code"]

@@ -72,8 +72,8 @@ class GoodwillIssued(GoodwillEvent, type="complaints.goodwill_issued.v1"):
     """What it is worth."""
     valid_from: AwareDatetime
     """From when on."""
-    valid_until: AwareDatetime
-    """Until when, this moment not included."""
+    valid_until: AwareDatetime | None = None
+    """Until when it can be redeemed, this moment not included; none for credits, which do not lapse."""
     code: str | None = Field(default=None, max_length=40)
     """What redeems it: who knows the code has the money. Credits have none."""
     invoice_number: str | None = Field(default=None, max_length=60)

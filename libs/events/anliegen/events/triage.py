@@ -114,9 +114,9 @@ class ContactTriaged(JourneyEvent, type="triage.contact_triaged.v1"):
     concerns: tuple[Concern, ...]
     """What the contact is about, each matter on its own."""
     decided_by: str = Field(max_length=20)
-    """`rules` or `person`."""
+    """`model`, `rules` (it continues what is known) or `person`."""
     pack: str = Field(max_length=100)
-    """The rule pack and its version."""
+    """The rule packs, the model, and their versions."""
     decided_at: AwareDatetime
     """When it was decided."""
 

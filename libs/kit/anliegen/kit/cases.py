@@ -1,4 +1,4 @@
-"""What the services of cases share: a matter that reaches its case later, and the timers of what a case waits for."""
+"""What services of cases share: whose own case it is, matters that reach theirs later, what a case waits for."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -9,11 +9,26 @@ from uuid import UUID
 from pydantic_core import to_jsonable_python
 
 from . import ids
+from .errors import NotAllowed
 from .transaction import Transaction
 
 Wait = TypeVar("Wait", bound=str)
 CARRY_OVER = "carry_over"
 """The kind of the timer that brings a matter to a case under another journey of the person."""
+
+
+class OwnCase(NotAllowed):
+    """Nobody decides on what is their own: somebody else does this."""
+
+
+async def refuse_own(tx: Transaction, journey_id: UUID) -> None:
+    """Raise OwnCase where whoever asks is the person behind this journey.
+
+    Whoever works here may be a customer, too: the token of such a person names a journey beside the roles.
+    """
+    own = tx.principal.journey_id if tx.principal else None
+    if own is not None and own in await tx.members(journey_id):
+        raise OwnCase
 
 
 async def carry_over(tx: Transaction, *, case_id: UUID, key: UUID, contact_id: UUID, matter: Any) -> None:

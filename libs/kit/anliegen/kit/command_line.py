@@ -1,6 +1,8 @@
 """What the commands of people at work have in common: a service's database at hand, one message for each trouble."""
 
 import asyncio
+import csv
+import json
 import os
 import re
 from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
@@ -8,11 +10,12 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any, TypeVar
 
 import asyncpg
 import click
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from .database import is_passing
 from .errors import Problem
@@ -21,6 +24,7 @@ from .settings import PREFIX, load
 from .telemetry import logs
 
 T = TypeVar("T")
+Row = TypeVar("Row", bound=BaseModel)
 
 ENVIRONMENTS = "anliegen.environments"
 """Entry points that give the environment of services which run on this machine, or None."""
@@ -68,6 +72,23 @@ def _find_environment() -> None:
         if found is not None:
             os.environ.update(found)
             return
+
+
+def read_rows(file: Path, model: type[Row], *, noun: str) -> list[Row]:
+    """The rows of a .csv or .json file, each checked; what is wrong is said with the number of the row (`noun`)."""
+    text = file.read_text(encoding="utf-8-sig")
+    try:
+        rows = json.loads(text) if file.suffix == ".json" else list(csv.DictReader(text.splitlines()))
+    except ValueError as wrong:
+        raise click.ClickException(f"{file.name} cannot be read: {wrong}") from wrong
+    found = []
+    for number, row in enumerate(rows, start=1):
+        try:
+            # A column that a row leaves empty has its usual value.
+            found.append(model.model_validate({name: value for name, value in row.items() if value != ""}))
+        except (ValidationError, AttributeError) as wrong:
+            raise click.ClickException(f"{file.name}, {noun} {number}: {wrong}") from wrong
+    return found
 
 
 def table(names: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -17,7 +17,7 @@ class SecondPersonNeeded(NotAllowed):
 
 
 class NotWaiting(Conflict):
-    """Nobody's confirmation is waited for."""
+    """Nobody's confirmation is waited for (any more): load it again to see who decided it and how."""
 
 
 class FourEyesRules(BaseModel):

@@ -13,6 +13,7 @@ from uuid import UUID
 from anliegen.events import BillingReplyRequested, Money, PaymentAgreed, Task
 from anliegen.events import Instalment as AgreedInstalment
 from anliegen.kit import Transaction, ids
+from anliegen.kit.cases import refuse_own
 from anliegen.kit.versions import ExpectedVersion
 
 from .. import store as inquiries
@@ -89,6 +90,7 @@ async def preview_agreement(
     """The agreement as it would be made. Nothing is stored. Raises as `agree` does."""
     standing = await dunning.load_standing(tx, invoice_number=invoice_number, expected=expected)
     debt = standing.debt
+    await refuse_own(tx, debt.journey_id)
     inquiry = await inquiries.get_inquiry(tx, case_id=case_id)
     # Else what a customer owes would be told to whoever asks about the invoice.
     if inquiry.journey_id not in await tx.members(debt.journey_id):
@@ -122,6 +124,7 @@ async def preview_cancellation(
     # The journey of an agreement never changes, so it may be read before the lock.
     await tx.lock((await store.get_agreement(tx, agreement_id=agreement_id)).journey_id)
     before = await store.get_agreement(tx, agreement_id=agreement_id)
+    await refuse_own(tx, before.journey_id)
     expected.check(before.version)
     return before.cancelled(at=tx.now, by=agent, reason=reason)
 

@@ -1,6 +1,7 @@
 """What becomes of an agreement as money comes and time goes. Called whenever an invoice is reconsidered."""
 
 from datetime import date
+from typing import Any
 
 from anliegen.events import BillingReplyRequested, Money, PaymentAgreementEnded, Task
 from anliegen.kit import Transaction, ids
@@ -45,7 +46,7 @@ async def set_look(tx: Transaction, agreement: Agreement) -> None:
 
 
 async def announce_end(tx: Transaction, agreement: Agreement) -> None:
-    """Say that it is over, to the customer, too, where an instalment was missed."""
+    """Say that it is over, to the customer, too, where an instalment was missed or somebody here took it back."""
     tx.publish(
         PaymentAgreementEnded(
             journey_id=agreement.journey_id, invoice_number=agreement.invoice_number,
@@ -56,14 +57,17 @@ async def announce_end(tx: Transaction, agreement: Agreement) -> None:
     contact_id = await store.find_newest_contact_id(
         tx, case_id=agreement.case_id, journey_ids=await tx.members(agreement.journey_id)
     )
-    if agreement.state is State.BROKEN and contact_id is not None:
-        tx.publish(
-            BillingReplyRequested(
-                journey_id=agreement.journey_id, reply_id=ids.derived("reply", agreement.agreement_id, "broken"),
-                case_id=agreement.case_id, task=Task.BILLING_INQUIRY, contact_id=contact_id,
-                template="payment_agreement_broken", values={"invoice_number": agreement.invoice_number},
-            )
-        )  # fmt: skip
+    if contact_id is None:
+        return
+    said: dict[str, Any] = {
+        "journey_id": agreement.journey_id, "reply_id": ids.derived("reply", agreement.agreement_id, agreement.state),
+        "case_id": agreement.case_id, "task": Task.BILLING_INQUIRY, "contact_id": contact_id,
+        "values": {"invoice_number": agreement.invoice_number},
+    }  # fmt: skip
+    if agreement.state is State.BROKEN:
+        tx.publish(BillingReplyRequested(template="payment_agreement_broken", **said))
+    elif agreement.state is State.CANCELLED:
+        tx.publish(BillingReplyRequested(template="payment_agreement_cancelled", **said))
 
 
 async def _remind(tx: Transaction, agreement: Agreement) -> None:

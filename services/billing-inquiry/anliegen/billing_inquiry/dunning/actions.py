@@ -15,19 +15,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
-from anliegen.events import (
-    DunningCleared,
-    DunningHeld,
-    DunningReleased,
-    DunningStepReached,
-    Money,
-)
 from anliegen.kit import Transaction, ids
+from anliegen.kit.cases import refuse_own
 from anliegen.kit.versions import ANY_VERSION, ExpectedVersion
 
 from ..agreements.domain import State
 from ..agreements.watch import review_agreement
 from . import store
+from .announcements import announce, step_reached
 from .domain import (
     Debt,
     Dunning,
@@ -39,7 +34,6 @@ from .domain import (
     HoldReason,
     NothingToHold,
     Stage,
-    Step,
     is_due,
     reconsidered,
     take_step,
@@ -89,7 +83,7 @@ async def let_time_pass(tx: Transaction, *, invoice_number: str) -> None:
     )
     await store.insert_step(tx, invoice_number=invoice_number, step=step)
     provisional = rules.is_provisional(step.interest, rules.day_of(tx.now))
-    tx.publish(_step_reached(standing.debt, step, provisional=provisional))
+    tx.publish(step_reached(standing.debt, step, provisional=provisional))
     await _conclude(tx, standing.debt)
 
 
@@ -118,6 +112,7 @@ async def preview_hold(
     Raises DunningNotFound, PreconditionFailed, NothingToHold, HoldEndsTooEarly.
     """
     standing = await load_standing(tx, invoice_number=invoice_number, expected=expected)
+    await refuse_own(tx, standing.debt.journey_id)
     if standing.dunning.stage is Stage.CLEARED:
         raise NothingToHold
     if ends_at <= tx.now:
@@ -154,6 +149,7 @@ async def preview_release(
     Raises DunningNotFound, PreconditionFailed, HoldNotFound, HoldOfCase.
     """
     standing = await load_standing(tx, invoice_number=invoice_number, expected=expected)
+    await refuse_own(tx, standing.debt.journey_id)
     hold = next((hold for hold in standing.holds if hold.hold_id == hold_id), None)
     if hold is None:
         raise HoldNotFound
@@ -232,7 +228,7 @@ async def _conclude(tx: Transaction, debt: Debt) -> Dunning:
     elif before is None or before.next_step_at != dunning.next_step_at:
         told = {"invoice_number": number}
         await tx.set_timer(STEP, key=debt.journey_id, subject=subject, due_at=dunning.next_step_at, payload=told)
-    _announce(tx, before, dunning, holds)
+    announce(tx, before, dunning, holds)
     return dunning
 
 
@@ -269,30 +265,3 @@ async def _reconsider_under_its_lock(tx: Transaction, *, invoice_number: str, lo
     subject = ids.derived(RECONSIDER, invoice_number)
     told = {"invoice_number": invoice_number}
     await tx.set_timer(RECONSIDER, key=dunning.journey_id, subject=subject, due_at=tx.now, payload=told)
-
-
-def _announce(tx: Transaction, before: Dunning | None, after: Dunning, holds: Iterable[Hold]) -> None:
-    was_held = before is not None and before.held and before.stage is not Stage.CLEARED
-    is_held = after.held and after.stage is not Stage.CLEARED
-    what = {"journey_id": after.journey_id, "invoice_number": after.invoice_number}
-    if after.stage is Stage.CLEARED:
-        if before is not None and before.stage is not Stage.CLEARED and (before.is_running or was_held):
-            tx.publish(DunningCleared(**what, level=before.level))
-    elif is_held and not was_held:
-        # Of several the one that was placed last has just made the difference.
-        hold = max((hold for hold in holds if hold.in_force(tx.now)), key=lambda hold: hold.placed_at)
-        tx.publish(DunningHeld(**what, reason=hold.reason, case_id=hold.case_id, ends_at=hold.ends_at))
-    elif was_held and not is_held:
-        tx.publish(DunningReleased(**what, next_step_at=after.next_step_at))
-
-
-def _step_reached(debt: Debt, step: Step, *, provisional: bool) -> DunningStepReached:
-    def money(amount: int) -> Money:
-        return Money(amount=amount, currency=debt.currency)
-
-    return DunningStepReached(
-        journey_id=debt.journey_id, invoice_number=debt.invoice_number, step=step.name, level=step.level,
-        round=step.round, open_amount=money(step.open_amount), fee=money(step.fee), interest=money(step.interest),
-        lump_sum=money(step.lump_sum), asked=money(step.asked), default_since=step.default_since, pay_by=step.pay_by,
-        pack=step.pack, interest_provisional=provisional,
-    )  # fmt: skip

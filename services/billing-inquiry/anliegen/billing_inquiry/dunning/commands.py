@@ -1,7 +1,5 @@
 """`anliegen dunning …`: what the owner of the rule packs does with them."""
 
-import csv
-import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -64,23 +62,11 @@ def _packs(file: Path | None) -> "Callable[[str], DunningRules | None]":
 
 
 def _read_file(file: Path) -> "list[PastInvoice]":
-    from pydantic import ValidationError
+    from anliegen.kit.command_line import read_rows
 
     from .trial import PastInvoice
 
-    text = file.read_text(encoding="utf-8-sig")
-    try:
-        rows = json.loads(text) if file.suffix == ".json" else list(csv.DictReader(text.splitlines()))
-    except ValueError as wrong:
-        raise click.ClickException(f"{file.name} cannot be read: {wrong}") from wrong
-    found = []
-    for number, row in enumerate(rows, start=1):
-        try:
-            # A column that this invoice leaves empty has its usual value.
-            found.append(PastInvoice.model_validate({name: value for name, value in row.items() if value != ""}))
-        except (ValidationError, AttributeError) as wrong:
-            raise click.ClickException(f"{file.name}, invoice {number}: {wrong}") from wrong
-    return found
+    return read_rows(file, PastInvoice, noun="invoice")
 
 
 def _read_database() -> "list[PastInvoice]":

@@ -28,6 +28,7 @@ from anliegen.events import (
     Priority,
 )
 from anliegen.kit import Transaction, ids
+from anliegen.kit.cases import refuse_own
 from anliegen.kit.versions import ANY_VERSION, ExpectedVersion
 
 from .. import actions as inquiries
@@ -71,9 +72,10 @@ class Wish:
 async def preview_correction(tx: Transaction, wish: Wish) -> Draft:
     """What a correction would come to; nothing is changed.
 
-    Raises as `draft_correction`, InvoiceNotFound, InquiryNotFound, InquiryOfSomebodyElse.
+    Raises as `draft_correction`, InvoiceNotFound, OwnCase, InquiryNotFound, InquiryOfSomebodyElse.
     """
     invoice = await store.get_invoice(tx, invoice_number=wish.invoice_number)
+    await refuse_own(tx, invoice.journey_id)
     if wish.case_id is not None:
         # Whoever asked hears the answer and gets the document.
         inquiry = await inquiry_store.get_inquiry(tx, case_id=wish.case_id)
@@ -155,6 +157,7 @@ async def reverse_correction(
     """
     await tx.lock((await store.get_correction(tx, correction_id=correction_id)).journey_id)
     before = await store.get_correction(tx, correction_id=correction_id)
+    await refuse_own(tx, before.journey_id)
     expected.check(before.version)
     books = await ledger.get_books(tx, journey_id=before.journey_id)
     if before.reversed_at is not None or not books.charges[before.new_number].in_force:

@@ -15,7 +15,7 @@ from anliegen.events import InvoiceLine, Money
 from anliegen.kit.wording import amount_text, date_text, money_text, share_text
 
 from .domain import Books, Charge, book
-from .records import Invoice, InvoiceNotInForce, LineUnknown, NothingCorrected
+from .records import Invoice, InvoiceNotInForce, LineNamedTwice, LineUnknown, NothingCorrected
 from .rules import CorrectionRules
 
 TITLES: Mapping[str, str] = {"de": "Rechnung", "en": "Invoice", "fr": "Facture", "it": "Fattura"}
@@ -47,7 +47,7 @@ class Draft:
 def draft_correction(
     books: Books, invoice: Invoice, changes: Sequence[LineChange], *, rules: CorrectionRules, today: date
 ) -> Draft:
-    """What it comes to. Raises InvoiceNotInForce, LineUnknown, NothingCorrected."""
+    """What it comes to. Raises InvoiceNotInForce, LineUnknown, LineNamedTwice, NothingCorrected."""
     charge = books.charges[invoice.invoice_number]
     if not charge.in_force:
         raise InvoiceNotInForce
@@ -90,8 +90,10 @@ def draft_correction(
 
 
 def corrected(lines: Sequence[InvoiceLine], changes: Sequence[LineChange]) -> tuple[InvoiceLine, ...]:
-    """The lines as they should have been; tax is reckoned from net and rate. Raises LineUnknown."""
+    """The lines as they should have been; tax is reckoned from net and rate. Raises LineUnknown, LineNamedTwice."""
     wanted = {change.line_id: change for change in changes}
+    if len(wanted) < len(changes):
+        raise LineNamedTwice
     if not wanted.keys() <= {line.line_id for line in lines}:
         raise LineUnknown
     return tuple(_corrected(line, wanted[line.line_id]) if line.line_id in wanted else line for line in lines)

@@ -2,7 +2,8 @@
 
 - The account is the journey of the customer number. Goodwill that was given under another journey of the person is
   credited there, under that lock, by a timer. Where nobody behind the goodwill's journey has an invoice yet, it
-  waits: the first invoice of the person finds it, and it looks itself every hour, as the link may become known last.
+  waits: the first invoice of the person finds it, and for a year it looks itself every hour, as the link may become
+  known last. It never lapses: what was promised is booked whenever there is an account.
 - Issue and end come in any order and again. Both write to the goodwill's own row, where they meet: whoever comes second
   waits for the first one's commit. The account is concluded from the row.
 - A credit that was taken back is reversed whole, also where it has paid an invoice: what it paid is open again, with a
@@ -40,13 +41,11 @@ async def credit(tx: Transaction, event: GoodwillIssued) -> None:
     first = event.valid_from.date() + timedelta(days=event.kind == CREDIT_NEXT_PERIOD)
     known = await store.upsert_issued(
         tx, goodwill_id=event.goodwill_id, journey_id=event.journey_id, amount=event.amount,
-        effective_on=first, valid_until=event.valid_until,
-        invoice_number=event.invoice_number,
+        effective_on=first, invoice_number=event.invoice_number,
     )  # fmt: skip
     await _place(tx, known, locked=event.journey_id)
     if known.ended_on is None:
-        values = {"amount": str(event.amount), "valid_until": event.valid_until.date().isoformat()}
-        await _tell(tx, event, Words(template=CREDITED_TEMPLATE, values=values))
+        await _tell(tx, event, Words(template=CREDITED_TEMPLATE, values={"amount": str(event.amount)}))
 
 
 async def take_back(tx: Transaction, event: GoodwillEvent, *, amount: Money, on: date) -> None:

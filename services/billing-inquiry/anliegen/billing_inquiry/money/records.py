@@ -30,6 +30,10 @@ class CorrectionNotInForce(Conflict):
     """This correction was undone, or its invoice was corrected again: undo that one first."""
 
 
+class LineNamedTwice(Invalid):
+    """A line is named twice: say once how it should have been."""
+
+
 class LineUnknown(Invalid):
     """The invoice has no such line."""
 

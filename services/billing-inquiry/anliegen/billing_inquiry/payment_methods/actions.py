@@ -17,6 +17,7 @@ from anliegen.events import (
     Task,
 )
 from anliegen.kit import Transaction, ids
+from anliegen.kit.cases import refuse_own
 from anliegen.kit.versions import ExpectedVersion
 
 from .. import store as inquiries
@@ -51,6 +52,7 @@ async def preview_payment_method(tx: Transaction, *, case_id: UUID, details: Det
     """The payment method as it would be: in force, or waiting. Raises InquiryNotFound, PaymentMethodWaits."""
     inquiry = await inquiries.get_inquiry(tx, case_id=case_id)
     await tx.lock_person(inquiry.journey_id)
+    await refuse_own(tx, inquiry.journey_id)
     known = await _of_person(tx, inquiry.journey_id)
     if any(method.state is State.WAITING for method in known):
         raise ChangeWaits
@@ -159,6 +161,7 @@ async def _load(tx: Transaction, *, method_id: UUID, expected: ExpectedVersion) 
     # The journey of a payment method never changes, so it may be read before the lock.
     await tx.lock_person((await store.get_payment_method(tx, method_id=method_id)).journey_id)
     method = await store.get_payment_method(tx, method_id=method_id)
+    await refuse_own(tx, method.journey_id)
     expected.check(method.version)
     return method
 

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from anliegen.events import Money, RefundBooked, RefundReversed, RefundWaits
 from anliegen.kit import Transaction, ids
+from anliegen.kit.cases import refuse_own
 from anliegen.kit.versions import ExpectedVersion
 
 from .. import store as inquiries
@@ -53,6 +54,7 @@ async def preview_refund(
     CurrencyDiffers, RefundTooLarge.
     """
     debt = (await dunning.load_standing(tx, invoice_number=invoice_number)).debt
+    await refuse_own(tx, debt.journey_id)
     inquiry = await inquiries.get_inquiry(tx, case_id=case_id)
     if inquiry.journey_id not in await tx.members(debt.journey_id):
         raise InquiryOfSomebodyElse
@@ -140,6 +142,7 @@ async def _load(tx: Transaction, *, refund_id: UUID, expected: ExpectedVersion) 
     # The journey of a refund never changes, so it may be read before the lock.
     await tx.lock((await store.get_refund(tx, refund_id=refund_id)).journey_id)
     refund = await store.get_refund(tx, refund_id=refund_id)
+    await refuse_own(tx, refund.journey_id)
     expected.check(refund.version)
     return refund
 

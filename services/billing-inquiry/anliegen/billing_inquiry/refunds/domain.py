@@ -18,7 +18,7 @@ class RefundNotFound(NotFound):
 
 
 class RefundTooLarge(Invalid):
-    """No more is refunded than is to the customer's credit: what was paid too much, or for what was taken back."""
+    """No more goes back than is to the customer's credit: what was paid too much, or for what was taken back."""
 
 
 class RefundOver(Conflict):
@@ -92,7 +92,7 @@ class Refund:
 def check_amount(amount: int, *, credit: int) -> None:
     """Raise RefundTooLarge where more goes back than is to the customer's credit."""
     if amount > credit:
-        raise RefundTooLarge
+        raise RefundTooLarge(f"{RefundTooLarge.__doc__} At most {credit} (minor units) here.", credit=credit)
 
 
 def refundable(books: Books, currency: str, *, given_back: Mapping[str, int]) -> int:

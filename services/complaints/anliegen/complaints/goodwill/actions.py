@@ -19,6 +19,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from anliegen.kit import Transaction
+from anliegen.kit.cases import refuse_own
 from anliegen.kit.versions import ANY_VERSION, ExpectedVersion
 
 from . import announcements, telling
@@ -175,7 +176,7 @@ async def withdraw_proposal(
 async def let_lapse(tx: Transaction, *, goodwill_id: UUID) -> None:
     """End what nobody took up or redeemed in time."""
     before = await _load(tx, goodwill_id)
-    ends_at = before.lapses_at(policy_in_force())
+    ends_at = before.lapses_at
     if ends_at is None or ends_at > tx.now:
         return
     goodwill = before.expired(at=tx.now)
@@ -242,6 +243,7 @@ async def _load(tx: Transaction, goodwill_id: UUID, expected: ExpectedVersion | 
     # Whose a goodwill is never changes, so that may be read before the lock; all else is read after it.
     await tx.lock((await goodwills.get_goodwill(tx, goodwill_id=goodwill_id)).proposal.journey_id)
     goodwill = await goodwills.get_goodwill(tx, goodwill_id=goodwill_id)
+    await refuse_own(tx, goodwill.proposal.journey_id)
     if expected is not None:
         expected.check(goodwill.version)
     return goodwill
@@ -272,7 +274,7 @@ async def _save(tx: Transaction, goodwill: Goodwill) -> None:
 
 
 async def _set_timers(tx: Transaction, goodwill: Goodwill) -> None:
-    lapses_at = goodwill.lapses_at(policy_in_force())
+    lapses_at = goodwill.lapses_at
     if lapses_at is None:
         await tx.cancel_timer(LAPSE, subject=goodwill.goodwill_id)
     else:

@@ -8,6 +8,7 @@ from fastapi import Query, Response, status
 
 from anliegen.events import Money
 from anliegen.kit import Principal, Transaction, ids
+from anliegen.kit.cases import refuse_own
 from anliegen.kit.http import (
     APIRouter,
     Caller,
@@ -25,7 +26,7 @@ from anliegen.kit.principal import ADMINISTRATOR, AGENT, CUSTOMER, SUPERVISOR
 
 from . import actions
 from .domain import Goodwill, State
-from .errors import CustomersOnly, GoodwillNotFound, OwnCase
+from .errors import CustomersOnly, GoodwillNotFound
 from .policy import policy_in_force
 from .reckoning import Person, Proposal
 from .store import counts, goodwills
@@ -99,7 +100,7 @@ async def list_goodwills(
         limit=paging.fetch,
     )
     return paging.page(
-        rows, edge=lambda one: (one.proposed_at, one.goodwill_id), view=GoodwillView.of, response=response
+        rows, edge=lambda one: (one.proposed_at, one.goodwill_id), view=GoodwillView.in_list, response=response
     )
 
 
@@ -186,7 +187,6 @@ async def approve_goodwill(
     *, goodwill_id: UUID, body: ApproveGoodwill, tx: Tx, caller: Caller, version: IfMatch, response: Response
 ) -> GoodwillView:
     """Approve what somebody else proposed, all of it or less, within your own competence."""
-    await _refuse_own(tx, caller, (await goodwills.get_goodwill(tx, goodwill_id=goodwill_id)).proposal.journey_id)
     goodwill = await actions.approve(
         tx, goodwill_id=goodwill_id, by=_person(caller), amount=body.amount, expected=version
     )
@@ -242,15 +242,9 @@ def _person(caller: Principal) -> Person:
     return Person(subject=caller.subject, roles=caller.roles & STAFF, tier=caller.tier)
 
 
-async def _refuse_own(tx: Transaction, caller: Principal, journey_id: UUID) -> None:
-    # Whoever works here may be a customer, too; the token of such a person names both.
-    if caller.journey_id is not None and caller.journey_id in await tx.members(journey_id):
-        raise OwnCase
-
-
 async def _proposal(body: ProposeGoodwill, caller: Principal, tx: Transaction) -> Proposal:
     by = _person(caller)
-    await _refuse_own(tx, caller, body.journey_id)
+    await refuse_own(tx, body.journey_id)
     known = body.failures or await actions.count_failures(tx, body.journey_id)
     proposal = Proposal(
         proposal_id=ids.uuid7(tx.wall),

@@ -1,7 +1,5 @@
 """`anliegen goodwill …`: what the owner of the policy does with it."""
 
-import csv
-import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -58,25 +56,11 @@ def _policy(file: Path | None) -> "Policy":
 
 
 def _read_file(file: Path) -> "list[tuple[datetime, Proposal]]":
-    from pydantic import ValidationError
+    from anliegen.kit.command_line import read_rows
 
     from .simulation import PastCase
 
-    text = file.read_text(encoding="utf-8-sig")
-    try:
-        rows = json.loads(text) if file.suffix == ".json" else list(csv.DictReader(text.splitlines()))
-    except ValueError as wrong:
-        raise click.ClickException(f"{file.name} cannot be read: {wrong}") from wrong
-    found = []
-    for number, row in enumerate(rows, start=1):
-        try:
-            # A column that this case leaves empty has its usual value.
-            filled = {name: value for name, value in row.items() if value != ""}
-            case = PastCase.model_validate(filled)
-        except (ValidationError, AttributeError) as wrong:
-            raise click.ClickException(f"{file.name}, case {number}: {wrong}") from wrong
-        found.append((case.at, case.as_proposal()))
-    return found
+    return [(case.at, case.as_proposal()) for case in read_rows(file, PastCase, noun="case")]
 
 
 def _read_database() -> "list[tuple[datetime, Proposal]]":

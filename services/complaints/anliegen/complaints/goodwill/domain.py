@@ -189,7 +189,7 @@ class Goodwill:
             kind=kind,
             code=code if rules.redeemable else None,
             issued_at=at,
-            valid_until=at + timedelta(days=rules.valid_days),
+            valid_until=None if rules.valid_days is None else at + timedelta(days=rules.valid_days),
         )
 
     def redeemed(self, amount: int, *, at: datetime, policy: Policy) -> Self:
@@ -219,18 +219,17 @@ class Goodwill:
 
     def reminds_at(self, policy: Policy) -> datetime | None:
         """When the customer is reminded of a code that is about to lapse."""
-        if self.state is not State.ISSUED or self.valid_until is None or not policy.kinds[self.kind].redeemable:
+        if self.state is not State.ISSUED or self.valid_until is None:
             return None
         return self.valid_until - timedelta(days=policy.remind_days)
 
     # What time does ---------------------------------------------------------------------------------------------------
-    def lapses_at(self, policy: Policy) -> datetime | None:
-        """When it ends by itself: an offer that nobody takes up, a code that nobody redeems."""
+    @property
+    def lapses_at(self) -> datetime | None:
+        """When it ends by itself: an offer that nobody takes up, a code that nobody redeems. A credit never does."""
         if self.state is State.APPROVED:
             return self.offered_until
-        if self.state is State.ISSUED and policy.kinds[self.kind].redeemable:
-            return self.valid_until
-        return None
+        return self.valid_until if self.state is State.ISSUED else None
 
     def expired(self, *, at: datetime) -> Self:
         """Its time passed."""

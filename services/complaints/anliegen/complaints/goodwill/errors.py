@@ -24,7 +24,7 @@ class ValueNegative(Invalid):
 
 
 class NotWaiting(Conflict):
-    """This goodwill does not wait for an approval."""
+    """This goodwill does not wait for an approval (any more): load it again to see who decided it and how."""
 
 
 class OwnProposal(NotAllowed):
@@ -65,10 +65,6 @@ class RedeemedWhole(Invalid):
 
 class NotWithdrawable(Conflict):
     """What was redeemed, has lapsed, was declined or taken back cannot be taken back."""
-
-
-class OwnCase(NotAllowed):
-    """Nobody proposes or decides what they are given themselves: somebody else decides."""
 
 
 class CustomersOnly(NotAllowed):

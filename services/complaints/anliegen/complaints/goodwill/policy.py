@@ -55,10 +55,14 @@ class Shares(_Data):
 class KindRules(_Data):
     """How one kind is given."""
 
-    valid_days: Days
-    redeemable: bool
     divisible: bool
     steps: bool
+    valid_days: Days | None = None
+
+    @property
+    def redeemable(self) -> bool:
+        """Whether it has a code, which lapses; all else is booked for the customer and does not."""
+        return self.valid_days is not None
 
 
 class CustomerRules(_Data):

@@ -149,8 +149,8 @@ class GoodwillView(BaseModel):
     decline_reason: str | None
     offered_until: datetime | None
     issued_at: datetime | None
-    valid_until: datetime | None
-    code: str | None = Field(description="As it is redeemed, without the dashes that people read.")
+    valid_until: datetime | None = Field(description="None for credits, which do not lapse.")
+    code: str | None = Field(description="As it is redeemed, without dashes; in lists only its last four signs.")
     ended_at: datetime | None
     withdrawal_reason: str | None
     effect: EffectView | None
@@ -175,6 +175,11 @@ class GoodwillView(BaseModel):
             else EffectView(kept=effect.kept, bought_again=effect.bought_again, measured_at=effect.measured_at),
         }
         return cls(**told | named | own | more)
+
+    @classmethod
+    def in_list(cls, goodwill: Goodwill) -> Self:
+        """The view of one among many: whoever knows a code has the money, and nobody needs those of a whole list."""
+        return cls.of(goodwill, code=goodwill.code and f"…{goodwill.code[-4:]}")
 
 
 class GoodwillDetail(GoodwillView):
@@ -207,14 +212,14 @@ class OwnGoodwillView(BaseModel):
     left: Money = Field(description="What can still be used; nothing once it ended.")
     code: str | None = Field(description="What redeems it, while it can be redeemed.")
     issued_at: datetime
-    valid_until: datetime = Field(description="This moment not included.")
+    valid_until: datetime | None = Field(description="This moment not included; none for credits, which do not lapse.")
     ended_at: datetime | None
 
     @classmethod
     def of(cls, goodwill: Goodwill) -> Self:
         """The customer's view of an issued goodwill."""
         currency, is_open = goodwill.proposal.currency, goodwill.state is State.ISSUED
-        assert goodwill.issued_at is not None and goodwill.valid_until is not None
+        assert goodwill.issued_at is not None
         return cls(
             goodwill_id=goodwill.goodwill_id,
             kind=goodwill.kind,

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 import asyncpg
@@ -10,8 +10,9 @@ import asyncpg
 from anliegen.events import Money
 from anliegen.kit import Transaction
 
+LOOKS_FOR = timedelta(days=365)
 COLUMNS = """
-    goodwill_id, journey_id, account, invoice_number, currency, amount, effective_on, valid_until, ended_on
+    goodwill_id, journey_id, account, invoice_number, currency, amount, effective_on, ended_on
 """
 
 
@@ -26,32 +27,30 @@ class GoodwillCredit:
     currency: str | None
     amount: int | None
     effective_on: date | None
-    valid_until: datetime | None
     ended_on: date | None
 
     def is_looking(self, at: datetime) -> bool:
         """Whether it is worth looking for an account still."""
-        return self.valid_until is not None and self.ended_on is None and at < self.valid_until
+        return self.effective_on is not None and self.ended_on is None and at.date() < self.effective_on + LOOKS_FOR
 
 
 async def upsert_issued(
-    tx: Transaction, *, goodwill_id: UUID, journey_id: UUID, amount: Money, effective_on: date, valid_until: datetime,
+    tx: Transaction, *, goodwill_id: UUID, journey_id: UUID, amount: Money, effective_on: date,
     invoice_number: str | None,
 ) -> GoodwillCredit:  # fmt: skip
     """Note that it was issued, and tell what is known; who comes second waits until the first one is done."""
     row = await tx.fetchrow(
         f"""
         INSERT INTO goodwill_credits AS known
-            (goodwill_id, journey_id, currency, amount, effective_on, valid_until, invoice_number)
-        VALUES ($1, $2, $3, $4, $5, $6, $7)
+            (goodwill_id, journey_id, currency, amount, effective_on, invoice_number)
+        VALUES ($1, $2, $3, $4, $5, $6)
         ON CONFLICT (goodwill_id) DO UPDATE SET
             currency = coalesce(known.currency, excluded.currency), amount = coalesce(known.amount, excluded.amount),
             effective_on = coalesce(known.effective_on, excluded.effective_on),
-            valid_until = coalesce(known.valid_until, excluded.valid_until),
             invoice_number = coalesce(known.invoice_number, excluded.invoice_number)
         RETURNING {COLUMNS}
         """,
-        goodwill_id, journey_id, amount.currency, amount.amount, effective_on, valid_until, invoice_number,
+        goodwill_id, journey_id, amount.currency, amount.amount, effective_on, invoice_number,
     )  # fmt: skip
     return _credit(row)
 

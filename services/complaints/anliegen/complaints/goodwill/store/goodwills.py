@@ -114,8 +114,10 @@ async def list_goodwills(
         AND ($5::timestamptz IS NULL OR (proposed_at, goodwill_id) < ($5, $6::uuid))
         ORDER BY proposed_at DESC, goodwill_id DESC LIMIT $7
     """
+    # The index of what waits is used only where the statement itself says so.
+    only = "AND state = 'waiting_for_approval'" if states and set(states) == {State.WAITING} else ""
     rows = await tx.fetch(
-        wanted + (against if backwards else forwards),
+        wanted + only + (against if backwards else forwards),
         journey_ids, case_ids, states, waits_for, moment, goodwill_id, limit, issued_only,
     )  # fmt: skip
     return [_goodwill(row) for row in rows]
