@@ -28,6 +28,11 @@ FROM packages AS own
 ARG SERVICE
 COPY libs/events ./libs/events
 COPY libs/kit ./libs/kit
+# What building this one service takes beyond what every service's does.
+COPY services/${SERVICE}/pyproject.toml services/${SERVICE}/build-requirements.tx[t] ./building/
+RUN [ ! -e building/build-requirements.txt ] \
+    || /opt/tools/bin/uv pip install --python /opt/tools/bin/python --no-cache --require-hashes \
+        -r building/build-requirements.txt
 COPY services/${SERVICE} ./service
 # Each project is built from its own folder, in a shell of its own.
 # hadolint ignore=DL3003

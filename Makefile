@@ -8,14 +8,22 @@ LIBRARIES := libs/events libs/kit libs/stack
 SERVICES := $(patsubst %/pyproject.toml,%,$(wildcard services/*/pyproject.toml))
 PROJECTS := $(foreach p,$(LIBRARIES) $(SERVICES),-e $(p))
 
+TRIAGE := services/triage/anliegen/triage
+MODEL := $(TRIAGE)/model/triage.model
+
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
-install: $(VENV)/.installed ## make .venv with everything, the command anliegen in .venv/bin
+install: $(VENV)/.installed $(MODEL) ## make .venv with everything, the command anliegen in .venv/bin
 
 # The folder `services` itself is newer when a service was added or removed.
 $(VENV)/.installed: requirements.txt services $(wildcard libs/*/pyproject.toml services/*/pyproject.toml) scripts/install.sh
 	@PYTHON="$(PYTHON)" sh scripts/install.sh $(VENV) $(PROJECTS)
+	@touch $@
+
+# What triage understands is learned from the messages in services/triage/training.
+$(MODEL): $(VENV)/.installed $(wildcard services/triage/training/*/*.jsonl $(TRIAGE)/model/*.py) $(TRIAGE)/words.py
+	@$(BIN)/python -m anliegen.triage.model.training
 	@touch $@
 
 demo: install ## start everything and play the first journey; it stays running until make down
@@ -54,6 +62,11 @@ down: install ## stop what up or demo started
 bench: install ## measure what is fast, beside bounds and a peer: ONLY=relay,accept a part, SOAK=20m memory
 	@$(BIN)/python -m benchmarks $(if $(ONLY),--only=$(ONLY)) $(if $(SOAK),--soak=$(SOAK)) $(if $(RATE),--rate=$(RATE))
 
+eval: install ## measure how well triage understands, and write services/triage/MODEL.md
+	@$(BIN)/python -m benchmarks.triage
+
+model: install ## train triage's model again, where its messages or its training changed
+
 chaos: install ## break everything under load, then reconcile: make chaos MINUTES=20 SEED=1 RATE=50 REPORT=report.json
 	@PYTHONPATH=tests/faults $(BIN)/python -m chaos --minutes $(or $(MINUTES),2) --seed $(or $(SEED),1) \
 		--rate $(or $(RATE),50) $(if $(REPORT),--report $(REPORT))
@@ -75,4 +88,4 @@ release-schemas: install ## keep the events' schemas as they are now, for good; 
 new-service: install ## begin a service: make new-service NAME=parcel-tracing
 	@$(BIN)/python scripts/new_service.py $(NAME)
 
-.PHONY: help install demo demo-compose test check-deploy deploy-tools search stories check up down bench chaos chaos-compose lock docs release-schemas new-service
+.PHONY: help eval model install demo demo-compose test check-deploy deploy-tools search stories check up down bench chaos chaos-compose lock docs release-schemas new-service

@@ -1,7 +1,7 @@
 """Compile third-party requirements with hashes and no index address.
 
 requirements.txt is for the workspace. Of the same versions: what builds an image, and in each service's folder what it
-needs at run time. Apart from them: tools that check deploy/.
+needs at run time, and what building it takes where that is more than others'. Apart from them: what checks deploy/.
 """
 
 import subprocess
@@ -22,6 +22,8 @@ def third_party(projects: list[Path], *, development: bool) -> list[str]:
         wanted.update(content.get("project", {}).get("dependencies", []))
         for extra in content.get("project", {}).get("optional-dependencies", {}).values() if development else ():
             wanted.update(extra)
+        if development:
+            wanted.update(content.get("build-system", {}).get("requires", []))
         if development:
             wanted.update(content.get("dependency-groups", {}).get("dev", []))
     return sorted(w for w in wanted if not w.startswith(OURS))
@@ -82,6 +84,10 @@ def main() -> None:
     for service in services:
         own = compiled(run_time_of(service), "--constraints", str(pins))
         (service / "requirements.txt").write_text(HEADER + own)
+        building = tomllib.loads((service / "pyproject.toml").read_text())["build-system"]["requires"]
+        if building != ["hatchling"]:
+            needed = compiled(building, "--constraints", str(pins))
+            (service / "build-requirements.txt").write_text(HEADER + needed)
 
 
 if __name__ == "__main__":

@@ -54,7 +54,10 @@ async def drive(house: House, role: str, *settings: str, text: str = "") -> None
     child = await house.start(role, *settings)
     accepting = asyncio.create_task(house.accept([*known, *fresh], 2, into=accepted, lanes=2, text=text))
     if thorn and points & BEYOND_THE_THORN:
-        await (child.has_failed_at("retry.failed") if "retry.failed" in points else until_parked(house))
+        # What needs the thorn comes first: without it no key waits any more, and nothing is set aside or comes to wait.
+        for point in sorted(points & (THORNS.keys() - BEYOND_THE_THORN)):
+            await child.has_failed_at(point)
+        await until_parked(house)
         await house.lift_thorns()
     repeats = 1 + len(points & MAY_REPEAT)
     if any(setting.partition("=")[2].startswith("kill") for setting in settings):

@@ -180,10 +180,10 @@ async def test_agent_sees_why_it_was_decided_so(client: Any, ask: Ask) -> None:
     path = f"/triage/v1/contacts/{contact.contact_id}"
     view = (await client.as_agent().get(path)).json()
     (concern,) = view["concerns"]
-    assert (view["status"], view["decided_by"], view["channel"]) == ("decided", "rules", contact.channel)
+    assert (view["status"], view["decided_by"], view["channel"]) == ("decided", "model", contact.channel)
     assert concern["concern"]["task"] == "billing_inquiry"
     assert concern["case_id"] == str(ids.derived("case", concern["concern"]["concern_id"], "billing_inquiry"))
-    assert any(reason["rule"].startswith("invoice_question: ") for reason in concern["concern"]["reasons"])
+    assert any(reason["rule"] == "invoice_question" for reason in concern["concern"]["reasons"])
     assert (await client.as_agent(tasks=["billing_inquiry"]).get(path)).status_code == 200
     assert (await client.as_agent(tasks=["claims"]).get(path)).status_code == 404
     assert (await client.as_agent().get(f"/triage/v1/contacts/{uuid4()}")).status_code == 404

@@ -56,12 +56,12 @@ async def test_clear_message_goes_to_its_task(deliver: Deliver, published: Publi
     await deliver(event)
     triaged = await only(published)
     (concern,) = triaged.concerns
-    assert (concern.task, concern.intent, triaged.decided_by) == (Task.BILLING_INQUIRY, "invoice_question", "rules")
+    assert (concern.task, concern.intent, triaged.decided_by) == (Task.BILLING_INQUIRY, "invoice_question", "model")
     assert concern.concern_id == ids.derived("concern", str(event.contact_id), 0)
     assert concern.case_id is None
     assert triaged.pack.startswith("routing/")
     spans = [event.text[reason.start : reason.end] for reason in concern.reasons if reason.start is not None]
-    assert "Rechnung vom Februar ist zu hoch" in spans
+    assert any("Rechnung" in span for span in spans)
 
 
 async def test_unclear_message_waits_for_a_person_instead_of_a_guess(deliver: Deliver, published: Published) -> None:
@@ -95,9 +95,16 @@ async def test_language_falls_back_to_german(deliver: Deliver, published: Publis
     assert (await only(published)).language == "de"
 
 
-async def test_language_without_rules_goes_to_a_person(deliver: Deliver, published: Published) -> None:
-    await deliver(contact("Mi factura es incorrecta.", language="es"))
-    assert (await only(published, ReviewRequested)).language == "es"
+async def test_language_that_was_not_learned_goes_to_a_person(deliver: Deliver, published: Published) -> None:
+    await deliver(contact("Faturam yanlış.", language="tr"))
+    assert (await only(published, ReviewRequested)).language == "tr"
+
+
+async def test_language_that_nobody_knows_goes_to_a_person_who_reads_german(
+    deliver: Deliver, published: Published
+) -> None:
+    await deliver(contact("Моя посылка не пришла, где она?", language=None))
+    assert (await only(published, ReviewRequested)).language == "de"
 
 
 async def test_reply_to_a_case_continues_it(deliver: Deliver, published: Published) -> None:

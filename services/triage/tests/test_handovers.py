@@ -16,6 +16,7 @@ Deliver = Callable[..., Awaitable[Any]]
 Published = Callable[..., Awaitable[list[Any]]]
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 ANGRY = "Ich bin empört: Ihr Service ist eine Frechheit, ich beschwere mich! Und die Rechnung ist auch noch falsch."
+IGNORED = "Beschwerde: Ihr Service ist eine Frechheit! Seit Wochen antwortet niemand, so geht man nicht mit Kunden um."
 ITEMS = "/triage/v1/reviews"
 
 
@@ -76,7 +77,7 @@ async def test_handing_over_before_the_contact_is_read_waits_for_it(deliver: Del
 async def test_customer_who_answers_the_handed_over_case_reaches_the_task_that_has_it_now(
     deliver: Deliver, published: Published, found_by: str
 ) -> None:
-    contact, case_id = await complained(deliver, published, "Ich beschwere mich über Ihren unfreundlichen Service!")
+    contact, case_id = await complained(deliver, published, IGNORED)
     await deliver(handed_over(contact, case_id, Task.BILLING_INQUIRY))
     inquiry = (await published(ContactTriaged))[-1].concerns[-1]
     now_at = ids.derived("case", str(inquiry.concern_id), "billing_inquiry")
@@ -106,7 +107,7 @@ class TestWhereNobodySettlesIt:
     async def test_person_looks_and_gives_it_to_somebody(
         self, deliver: Deliver, published: Published, client: TestClient
     ) -> None:
-        contact, case_id = await complained(deliver, published, "Ich beschwere mich über Ihren unfreundlichen Service!")
+        contact, case_id = await complained(deliver, published, IGNORED)
         await deliver(handed_over(contact, case_id, Task.CLAIMS))
         (asked,) = await published(ReviewRequested)
         assert [(one.task, one.case_id) for one in asked.suggestions] == [(Task.CLAIMS, case_id)]
@@ -134,7 +135,7 @@ class TestWhereNobodySettlesIt:
         assert (followed.task, followed.case_id) == (Task.HELPDESK, at_last)
 
     async def test_two_that_wait_for_a_person_are_asked_together(self, deliver: Deliver, published: Published) -> None:
-        contact, case_id = await complained(deliver, published, "Ich beschwere mich über Ihren unfreundlichen Service!")
+        contact, case_id = await complained(deliver, published, IGNORED)
         other = uuid4()
         await deliver(handed_over(contact, case_id, Task.CLAIMS), handed_over(contact, other, Task.SALES_SUPPORT))
         first, second = await published(ReviewRequested)

@@ -12,7 +12,7 @@ from anliegen.triage.classifier import Reading
 from anliegen.triage.domain import Contact, ContactNotFound, ReviewNotFound, Status, decide_reading
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
-TEXT = "Meine Rechnung ist falsch, das geheime Wort ist Quittenmus. Ich gehe zum Anwalt!"
+TEXT = "Meine Rechnung vom Februar ist zu hoch, bitte prüfen Sie den Betrag, Quittenmus. Ich gehe zum Anwalt!"
 
 
 def contact(context: Any, **fields: Any) -> Contact:

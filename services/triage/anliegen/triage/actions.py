@@ -15,7 +15,7 @@ from anliegen.kit import Transaction
 from anliegen.kit.versions import ExpectedVersion
 
 from . import store
-from .classifier import Classifier
+from .classifier import UNDETERMINED, Classifier
 from .domain import (
     Contact,
     Decided,
@@ -53,14 +53,15 @@ def packs_of(tx: Transaction) -> Packs:
 def understand(tx: Transaction, event: ContactReceived) -> Contact:
     """Read a contact. The words are not kept."""
     classifier: Classifier = tx.context.resources["classifier"]
-    language = event.language or FALLBACK_LANGUAGE
     reading = classifier.classify(
         text=event.text,
         subject=event.subject_line,
-        language=language,
+        language=event.language,
         channel=event.channel,
         stated_task=None if event.stated_task is Task.UNKNOWN else event.stated_task,
     )
+    # Of a language that nobody knows a person says more; events name languages by two letters.
+    language = FALLBACK_LANGUAGE if reading.language == UNDETERMINED else reading.language
     thread = event.thread
     return Contact(
         contact_id=event.contact_id,
@@ -69,7 +70,7 @@ def understand(tx: Transaction, event: ContactReceived) -> Contact:
         language=language,
         received_at=event.received_at,
         reading=reading,
-        pack=packs_of(tx).version(language),
+        pack=f"{packs_of(tx).version(language)} {classifier.version}",
         status=Status.AUTOMATIC if event.automatic else Status.WAITING,
         earlier_contact_id=thread.contact_id if thread else None,
         found_by=thread.found_by if thread else None,
@@ -149,7 +150,7 @@ async def _settle_alone(tx: Transaction, contact: Contact) -> None:
     packs = packs_of(tx)
     concerns = decide_reading(contact.contact_id, contact.reading.concerns, packs)
     if is_sure(contact.reading, packs.routing) and is_served(contact.reading, packs.routing):
-        await _decide(tx, contact, concerns, by=DecidedBy.RULES)
+        await _decide(tx, contact, concerns, by=DecidedBy.MODEL)
     else:
         await _ask_person(tx, contact, concerns)
 

@@ -36,7 +36,7 @@ async def _decide_alone(tx: Transaction, read: Sequence[tuple[Contact, Envelope]
     routing = actions.packs_of(tx).routing
     contacts = {
         contact.contact_id: (
-            replace(contact, status=Status.DECIDED, decided_by=DecidedBy.RULES, decided_at=tx.now)
+            replace(contact, status=Status.DECIDED, decided_by=DecidedBy.MODEL, decided_at=tx.now)
             if is_sure(contact.reading, routing) and is_served(contact.reading, routing)
             else replace(contact, status=Status.IN_REVIEW)
         )

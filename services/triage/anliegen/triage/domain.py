@@ -50,6 +50,7 @@ class DecidedBy(StrEnum):
     """Who decided."""
 
     RULES = "rules"
+    MODEL = "model"
     PERSON = "person"
 
 

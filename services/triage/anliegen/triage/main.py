@@ -7,7 +7,7 @@ from anliegen.events import Task
 from anliegen.kit import Context, Service, Settings
 
 from . import api, gauges, handlers
-from .classifier import RuleClassifier
+from .learned import load_classifier
 from .packs import load_packs
 
 
@@ -27,7 +27,7 @@ async def open_resources(context: Context) -> AsyncIterator[None]:
         routing = packs.routing.model_copy(update={"served_tasks": context.settings.tasks})
         packs = packs.model_copy(update={"routing": routing})
     context.resources["packs"] = packs
-    context.resources["classifier"] = RuleClassifier(packs)
+    context.resources["classifier"] = load_classifier(packs)
     yield
 
 

@@ -5,8 +5,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from itertools import pairwise
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -15,7 +14,6 @@ from anliegen.events import FailureOrigin, Flag, JourneyStage, Priority, Task
 from .words import Pattern
 
 _URGENCY = (Priority.UNKNOWN, Priority.LOW, Priority.NORMAL, Priority.HIGH, Priority.URGENT)
-Weight = Annotated[float, Field(gt=0, le=6)]
 OTHER = "other"
 """The group of intents that belong to none of the seven tasks: a person looks at these."""
 
@@ -60,44 +58,13 @@ class IntentPack(_Strict):
     intents: Mapping[str, Intent]
 
 
-class WeighedPattern(_Strict):
-    """A pattern and how much it says: 1 a hint, 2 a sign, 3 and more all but certain."""
-
-    find: str
-    weight: Weight
-
-    @field_validator("find")
-    @classmethod
-    def _must_be_readable(cls, find: str) -> str:
-        Pattern.of(find)
-        return find
-
-
 class LanguagePack(_Strict):
-    """`de.toml` and its like: the patterns of one language, by intent, by flag, by mood and by urgency."""
+    """`de.toml` and its like: the patterns of one language, by flag and by urgency."""
 
     about: About
     language: str = Field(pattern=r"^[a-z]{2}$")
-    intents: Mapping[str, tuple[WeighedPattern, ...]]
     flags: Mapping[Flag, tuple[str, ...]]
-    sentiment: Mapping[Literal["negative", "positive"], tuple[WeighedPattern, ...]]
     priority: Mapping[Literal["high", "urgent"], tuple[str, ...]]
-
-    @model_validator(mode="before")
-    @classmethod
-    def _spread_weights(cls, data: dict[str, object]) -> dict[str, object]:
-        """In the file patterns stand in lists by weight, `"3" = ["…"]`, which is easier to read and to keep."""
-        spread = dict(data)
-        for name in ("intents", "sentiment"):
-            table = spread.get(name)
-            if isinstance(table, dict):
-                spread[name] = {
-                    key: [{"find": find, "weight": float(weight)} for weight, finds in by.items() for find in finds]
-                    if isinstance(by, dict)
-                    else by
-                    for key, by in table.items()
-                }
-        return spread
 
     @field_validator("flags", "priority")
     @classmethod
@@ -121,32 +88,6 @@ class Thresholds(_Strict):
         return self.tasks.get(task, self.default)
 
 
-class Scoring(_Strict):
-    """How evidence becomes confidence. `curve` maps raw to measured confidence, by straight lines between points."""
-
-    scale: float = Field(gt=0)
-    same_task: float = Field(ge=0, le=1)
-    separate_matter: float = Field(gt=0)
-    curve: tuple[tuple[float, float], ...]
-
-    @field_validator("curve")
-    @classmethod
-    def _must_rise(cls, curve: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
-        if len(curve) < 2 or curve[0][0] != 0 or curve[-1][0] != 1:
-            raise ValueError("the curve goes from 0 to 1")
-        if any(b[0] <= a[0] or b[1] < a[1] for a, b in pairwise(curve)):
-            raise ValueError("the curve rises")
-        return curve
-
-    def calibrated(self, raw: float) -> float:
-        """The measured confidence of a raw one."""
-        raw = min(max(raw, 0.0), 1.0)
-        for (x1, y1), (x2, y2) in pairwise(self.curve):
-            if raw <= x2:
-                return round(y1 + (y2 - y1) * (raw - x1) / (x2 - x1), 4)
-        return self.curve[-1][1]
-
-
 class Guard(_Strict):
     """The repeat-failure guard: how far back it looks, and what one failure and two bring about."""
 
@@ -160,7 +101,6 @@ class Routing(_Strict):
 
     about: About
     thresholds: Thresholds
-    scoring: Scoring
     guard: Guard
     tier_of_hardness: tuple[int, int, int, int, int]
     tier_of_flag: Mapping[Flag, int]
@@ -194,14 +134,6 @@ class Packs(_Strict):
     intents: IntentPack
     routing: Routing
     languages: Mapping[str, LanguagePack]
-
-    @model_validator(mode="after")
-    def _must_fit_together(self) -> Self:
-        for pack in self.languages.values():
-            unknown = pack.intents.keys() - self.intents.intents.keys()
-            if unknown:
-                raise ValueError(f"{pack.about.name}: no such intent: {sorted(unknown)}")
-        return self
 
     def version(self, language: str) -> str:
         """Names the packs behind a decision and their versions: `routing/2026.1 intents/2026.1 words_de/2026.1`."""
