@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from anliegen.events import Task
 from anliegen.triage.classifier import Reading
-from anliegen.triage.domain import is_sure
 from anliegen.triage.learned import LearnedClassifier
-from anliegen.triage.packs import OTHER, Packs
+from anliegen.triage.modes.domain import reach
+from anliegen.triage.packs import OTHER, Mode, Packs
 
 Message = dict[str, Any]
 BINS = 10
@@ -50,7 +51,8 @@ def read_all(classifier: LearnedClassifier, packs: Packs, messages: Iterable[Mes
         first = reading.concerns[0] if reading.concerns else None
         task = first.task.value if first else OTHER if reading.other else "none"
         intent = first.intent if first else reading.other or "none"
-        found.append(Outcome(message, reading, task, intent, reading.confidence, is_sure(reading, packs.routing)))
+        sure = reach(reading, packs.routing, dict.fromkeys(Task, Mode.AUTOMATE)) is Mode.AUTOMATE
+        found.append(Outcome(message, reading, task, intent, reading.confidence, sure))
     return found
 
 

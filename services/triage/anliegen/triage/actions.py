@@ -7,10 +7,10 @@ journey of the same person is done by a timer, under that journey's own lock.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
-from anliegen.events import ContactReceived, ContactTriaged, ReviewRequested, Task, Thread
+from anliegen.events import ContactReceived, ContactTriaged, Task, Thread
 from anliegen.kit import Transaction
 from anliegen.kit.versions import ExpectedVersion
 
@@ -24,17 +24,17 @@ from .domain import (
     Review,
     ReviewDecided,
     Status,
-    confidence_of,
     continue_cases,
     decide_drafts,
     decide_reading,
+    draft_of,
     going_on,
-    is_served,
-    is_sure,
-    review_id_of,
 )
 from .guard import guarded
-from .packs import Packs
+from .modes.actions import count_reading, note_judgement, reach_of
+from .modes.domain import NothingPreselected
+from .packs import Mode, Packs
+from .reviews import announce_review, review_of
 
 FALLBACK_LANGUAGE = "de"
 SETTLE = "settle_waiting"
@@ -147,54 +147,16 @@ async def settle_waiting(tx: Transaction, *, contact_id: UUID) -> None:
 
 
 async def _settle_alone(tx: Transaction, contact: Contact) -> None:
-    packs = packs_of(tx)
-    concerns = decide_reading(contact.contact_id, contact.reading.concerns, packs)
-    if is_sure(contact.reading, packs.routing) and is_served(contact.reading, packs.routing):
+    concerns = decide_reading(contact.contact_id, contact.reading.concerns, packs_of(tx))
+    [mode] = await reach_of(tx, [contact.reading])
+    count_reading(tx, contact.reading, mode)
+    if mode is Mode.AUTOMATE:
         await _decide(tx, contact, concerns, by=DecidedBy.MODEL)
     else:
-        await _ask_person(tx, contact, concerns)
-
-
-async def _ask_person(tx: Transaction, contact: Contact, suggestions: Sequence[Decided]) -> None:
-    await store.update_contact(tx, replace(contact, status=Status.IN_REVIEW))
-    review = review_of(contact, suggestions, at=tx.now)
-    await store.insert_reviews(tx, [review])
-    announce_review(tx, review)
-
-
-def review_of(contact: Contact, suggestions: Sequence[Decided], *, at: datetime) -> Review:
-    """The review that a contact needs."""
-    return Review(
-        review_id=review_id_of(contact.contact_id),
-        contact_id=contact.contact_id,
-        journey_id=contact.journey_id,
-        language=contact.language,
-        channel=contact.channel,
-        priority=contact.reading.priority,
-        confidence=confidence_of(contact.reading),
-        suggestions=tuple(one.concern for one in suggestions),
-        other=contact.reading.other,
-        status="open",
-        requested_at=at,
-        decided_at=None,
-        decided_by=None,
-        version=1,
-    )
-
-
-def announce_review(tx: Transaction, review: Review) -> None:
-    """Tell that a person has to look."""
-    tx.publish(
-        ReviewRequested(
-            journey_id=review.journey_id,
-            contact_id=review.contact_id,
-            review_id=review.review_id,
-            language=review.language,
-            confidence=review.confidence,
-            suggestions=review.suggestions,
-            requested_at=review.requested_at,
-        )
-    )
+        await store.update_contact(tx, replace(contact, status=Status.IN_REVIEW))
+        review = review_of(contact, concerns, mode=mode, at=tx.now)
+        await store.insert_reviews(tx, [review])
+        announce_review(tx, review)
 
 
 async def _decide(tx: Transaction, contact: Contact, concerns: Sequence[Decided], *, by: DecidedBy) -> list[Decided]:
@@ -253,8 +215,21 @@ async def decide_review(
     waiting = await store.list_handovers(tx, contact_ids=[contact.contact_id], waiting=True)
     concerns = going_on(decide_drafts(contact, drafts, packs_of(tx), first=len(known)), waiting)
     decided = await _decide(tx, contact, concerns, by=DecidedBy.PERSON)
+    if not known and not contact.reading.stated:
+        named = {one.concern.task for one in decided}
+        read = {one.task: (one.confidence, one.task in named) for one in contact.reading.concerns}
+        await note_judgement(tx, contact_id=contact.contact_id, pack=contact.pack, judged=read, source="review")
     await store.insert_correction(tx, contact=contact, suggested=review.suggestions, decided=decided, at=tx.now)
     return await store.update_review(tx, review_id=review_id, decided_by=decided_by, decided_at=tx.now)
+
+
+async def confirm_review(tx: Transaction, *, review_id: UUID, version: ExpectedVersion, decided_by: str) -> Review:
+    """A person confirms what triage chose. Raises ReviewNotFound, NothingPreselected, and what `decide_review` does."""
+    review = await store.get_review(tx, review_id=review_id)
+    if review.mode is not Mode.PRESELECT:
+        raise NothingPreselected
+    drafts = [draft_of(one) for one in review.suggestions]
+    return await decide_review(tx, review_id=review_id, version=version, drafts=drafts, decided_by=decided_by)
 
 
 # The repeat-failure guard ---------------------------------------------------------------------------------------------

@@ -93,6 +93,10 @@ class ReviewView(BaseModel):
     priority: str
     confidence: float = Field(description="How sure triage is of its suggestions, 0 to 1.")
     suggestions: list[Concern]
+    mode: str | None = Field(
+        description="`preselect`: the suggestions only have to be confirmed. `suggest`: they are to be seen. Null: "
+        "there are none, since triage is not sure enough to say anything."
+    )
     other: str | None = Field(description="What it looks like where none of the seven tasks fits, such as `spam`.")
     requested_at: datetime
     decided_at: datetime | None
@@ -142,7 +146,7 @@ async def list_reviews(
     priority: Annotated[list[KnownPriority] | None, Query(max_length=4)] = None,
 ) -> Page[ReviewView]:
     """The review queue, the oldest first."""
-    _only_staff(principal, ReviewNotFound)
+    only_staff(principal, ReviewNotFound)
     rows = await store.list_reviews(
         tx,
         statuses=status or ["open"],
@@ -159,7 +163,7 @@ async def list_reviews(
 @router.get("/reviews/{review_id}", name="get_review", dependencies=[requires("reviews:read")])
 async def get_review(review_id: ReviewId, tx: Tx, principal: Caller, response: Response) -> ReviewView:
     """One review, with what triage would have decided."""
-    _only_staff(principal, ReviewNotFound)
+    only_staff(principal, ReviewNotFound)
     review = await store.get_review(tx, review_id=review_id)
     set_etag(response, review.version)
     return _view_review(review)
@@ -172,7 +176,7 @@ async def decide_review(
     *, review_id: ReviewId, body: DecideReview, tx: Tx, principal: Caller, version: IfMatch, response: Response
 ) -> ReviewView:
     """Say what the contact is about: its tasks get it at once, and triage learns from it."""
-    _only_staff(principal, ReviewNotFound)
+    only_staff(principal, ReviewNotFound)
     review = await actions.decide_review(
         tx,
         review_id=review_id,
@@ -184,10 +188,23 @@ async def decide_review(
     return _view_review(review)
 
 
+@router.post(
+    "/reviews/{review_id}/confirmation", name="confirm_review", dependencies=[requires("reviews:write"), idempotent]
+)
+async def confirm_review(
+    *, review_id: ReviewId, tx: Tx, principal: Caller, version: IfMatch, response: Response
+) -> ReviewView:
+    """Agree to what triage chose, where it chose (`mode` is `preselect`): its tasks get the contact at once."""
+    only_staff(principal, ReviewNotFound)
+    review = await actions.confirm_review(tx, review_id=review_id, version=version, decided_by=principal.subject)
+    set_etag(response, review.version)
+    return _view_review(review)
+
+
 @router.get("/contacts/{contact_id}", name="get_triaged_contact", dependencies=[requires("cases:read")])
 async def get_triaged_contact(contact_id: UUID, tx: Tx, principal: Caller, response: Response) -> ContactView:
     """What was decided about a contact, and why."""
-    _only_staff(principal, ContactNotFound)
+    only_staff(principal, ContactNotFound)
     contact = await store.get_contact(tx, contact_id=contact_id)
     concerns = await _visible_concerns(tx, contact, principal)
     set_etag(response, contact.version)
@@ -206,7 +223,7 @@ async def get_triaged_contact(contact_id: UUID, tx: Tx, principal: Caller, respo
     )
 
 
-def _only_staff(principal: Principal, otherwise: type[NotFound]) -> None:
+def only_staff(principal: Principal, otherwise: type[NotFound]) -> None:
     """Why triage decided so is for staff; to everybody else these things do not exist."""
     if not principal.roles & {AGENT, SUPERVISOR, ADMINISTRATOR}:
         raise otherwise
@@ -234,6 +251,7 @@ def _view_review(review: Review) -> ReviewView:
         priority=review.priority,
         confidence=review.confidence,
         suggestions=list(review.suggestions),
+        mode=review.mode,
         other=review.other,
         requested_at=review.requested_at,
         decided_at=review.decided_at,

@@ -9,8 +9,11 @@ from anliegen.events import ContactReceived, Envelope
 from anliegen.kit import Delivery, Transaction
 
 from . import actions, handovers, store
-from .domain import Contact, Decided, DecidedBy, Status, decide_reading, is_served, is_sure
+from .domain import Contact, Decided, DecidedBy, Status, decide_reading
 from .guard import EarlierFailure, guarded
+from .modes.actions import count_reading, reach_of
+from .packs import Mode
+from .reviews import announce_review, review_of
 
 
 async def read_contacts(tx: Transaction, deliveries: Sequence[Delivery[ContactReceived]]) -> None:
@@ -33,11 +36,12 @@ async def read_contacts(tx: Transaction, deliveries: Sequence[Delivery[ContactRe
 
 
 async def _decide_alone(tx: Transaction, read: Sequence[tuple[Contact, Envelope]]) -> None:
-    routing = actions.packs_of(tx).routing
+    reached = await reach_of(tx, [contact.reading for contact, _ in read])
+    modes = {contact.contact_id: mode for (contact, _), mode in zip(read, reached, strict=True)}
     contacts = {
         contact.contact_id: (
             replace(contact, status=Status.DECIDED, decided_by=DecidedBy.MODEL, decided_at=tx.now)
-            if is_sure(contact.reading, routing) and is_served(contact.reading, routing)
+            if modes[contact.contact_id] is Mode.AUTOMATE
             else replace(contact, status=Status.IN_REVIEW)
         )
         for contact, _ in read
@@ -48,7 +52,7 @@ async def _decide_alone(tx: Transaction, read: Sequence[tuple[Contact, Envelope]
     decided = await _guarded(tx, [contact for contact in found if contact.status is Status.DECIDED])
     await store.insert_concerns(tx, decided)
     reviews = [
-        actions.review_of(contact, _suggest(tx, contact), at=tx.now)
+        review_of(contact, _suggest(tx, contact), mode=modes[contact.contact_id], at=tx.now)
         for contact in found
         if contact.status is Status.IN_REVIEW
     ]
@@ -56,9 +60,10 @@ async def _decide_alone(tx: Transaction, read: Sequence[tuple[Contact, Envelope]
     asked = {review.contact_id: review for review in reviews}
     followers = await store.list_waiting(tx, earlier_contact_ids=list(decided))
     for contact in found:
+        count_reading(tx, contact.reading, modes[contact.contact_id])
         tx.handling(causes[contact.contact_id])
         if contact.contact_id in asked:
-            actions.announce_review(tx, asked[contact.contact_id])
+            announce_review(tx, asked[contact.contact_id])
         else:
             actions.announce(tx, contact, decided[contact.contact_id])
             await actions.settle_followers(tx, contact, followers.get(contact.contact_id, ()))

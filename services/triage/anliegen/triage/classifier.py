@@ -34,6 +34,7 @@ class Reading:
     """What was read from one contact: its matters, the main one first. `other` names what is for none of the tasks.
 
     `confidence` is that of the main matter, or of its being for none of the tasks.
+    `stated` says that the customer named the task.
     Flags, priority and sentiment are those of the contact as a whole, for a follow-up and for those who review it.
     """
 
@@ -44,6 +45,7 @@ class Reading:
     priority: Priority = Priority.NORMAL
     sentiment: Sentiment = Sentiment.NEUTRAL
     confidence: float = 0.0
+    stated: bool = False
 
 
 class Classifier(Protocol):

@@ -65,15 +65,16 @@ def _message(line: str) -> dict[str, Any]:
 
 
 def _answer(message: dict[str, Any], classifier: "LearnedClassifier", packs: "Packs") -> dict[str, Any]:
-    from .domain import is_sure
-    from .packs import OTHER
+    from .modes.domain import reach
+    from .packs import OTHER, Mode
 
     text = message["text"]
     reading = classifier.classify(
         text=text, subject=message.get("subject"), language=None, channel=message.get("channel") or "email",
         stated_task=None,
     )  # fmt: skip
-    automate = is_sure(reading, packs.routing)
+    modes = {one.task: packs.routing.policy(one.task).mode for one in reading.concerns}
+    automate = reach(reading, packs.routing, modes) is Mode.AUTOMATE
     concerns = [
         {
             "task": concern.task.value,

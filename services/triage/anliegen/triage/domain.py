@@ -11,7 +11,7 @@ from anliegen.kit import ids
 from anliegen.kit.errors import Conflict, Invalid, NotFound
 
 from .classifier import UNSPECIFIED, ReadConcern, Reading
-from .packs import Packs, Routing
+from .packs import Mode, Packs, Routing
 
 FOLLOW_UP = "follow_up"
 """The intent of a follow-up on a case whose beginning triage has not seen."""
@@ -108,7 +108,10 @@ class Handover:
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """A contact that a person has to look at. `other` names a group for which there is no task."""
+    """A contact that a person has to look at. `other` names a group for which there is no task.
+
+    `mode` says how far triage went: the suggestions are to be confirmed (`preselect`), or to be seen (`suggest`).
+    """
 
     review_id: UUID
     contact_id: UUID
@@ -124,6 +127,7 @@ class Review:
     decided_at: datetime | None
     decided_by: str | None
     version: int
+    mode: Mode | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +147,17 @@ class Draft:
     end: int | None = None
 
 
+def draft_of(concern: Concern) -> Draft:
+    """A suggestion as a person names it who agrees to it."""
+    said = next((one for one in concern.reasons if one.start is not None), None)
+    return Draft(
+        task=concern.task, intent=None if concern.intent == UNSPECIFIED else concern.intent, origin=concern.origin,
+        stage=concern.stage, priority=concern.priority, sentiment=concern.sentiment, hardness=concern.hardness,
+        flags=concern.flags, case_id=concern.case_id,
+        start=said.start if said else None, end=said.end if said else None,
+    )  # fmt: skip
+
+
 def concern_id_of(contact_id: UUID, ordinal: int) -> UUID:
     """The id of a contact's concern: the same whenever it is decided again."""
     return ids.derived("concern", str(contact_id), ordinal)
@@ -156,15 +171,6 @@ def case_id_of(concern_id: UUID, task: Task) -> UUID:
 def review_id_of(contact_id: UUID) -> UUID:
     """The id of the review of a contact: there is one at most."""
     return ids.derived("review", str(contact_id))
-
-
-def is_sure(reading: Reading, routing: Routing) -> bool:
-    """Whether a reading may be acted on: there is a matter, none is a stranger, each reaches its task's threshold."""
-    return (
-        reading.other is None
-        and bool(reading.concerns)
-        and all(one.confidence >= routing.thresholds.of(one.task) for one in reading.concerns)
-    )
 
 
 def is_served(reading: Reading, routing: Routing) -> bool:

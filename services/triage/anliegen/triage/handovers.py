@@ -10,8 +10,11 @@ from uuid import UUID
 from anliegen.kit import Transaction
 
 from . import store
-from .actions import announce, announce_review, guard_concerns, packs_of, review_of
+from .actions import announce, guard_concerns, packs_of
 from .domain import Contact, DecidedBy, Handover, hand_over
+from .modes.actions import note_judgement
+from .packs import Mode
+from .reviews import announce_review, review_of
 
 
 async def note_handover(tx: Transaction, handover: Handover) -> None:
@@ -20,13 +23,23 @@ async def note_handover(tx: Transaction, handover: Handover) -> None:
         return
     contact = await store.find_contact(tx, contact_id=handover.contact_id)
     if contact is not None:
+        await _judge(tx, contact, handover)
         await _give_to_task(tx, contact, handover)
+
+
+async def _judge(tx: Transaction, contact: Contact, handover: Handover) -> None:
+    """A task that hands over what triage gave it by itself says that it was not its own."""
+    read = {one.task: (one.confidence, False) for one in contact.reading.concerns if one.task is handover.task}
+    if contact.decided_by is DecidedBy.MODEL and not contact.reading.stated:
+        await note_judgement(tx, contact_id=contact.contact_id, pack=contact.pack, judged=read, source="handover")
 
 
 async def follow_handovers(tx: Transaction, *, contact_ids: Sequence[UUID]) -> None:
     """Act on what was handed over of these contacts before they were read."""
     for handover in await store.list_handovers(tx, contact_ids=contact_ids):
-        await _give_to_task(tx, await store.get_contact(tx, contact_id=handover.contact_id), handover)
+        contact = await store.get_contact(tx, contact_id=handover.contact_id)
+        await _judge(tx, contact, handover)
+        await _give_to_task(tx, contact, handover)
 
 
 async def _give_to_task(tx: Transaction, contact: Contact, handover: Handover) -> None:
@@ -37,6 +50,6 @@ async def _give_to_task(tx: Transaction, contact: Contact, handover: Handover) -
         await store.insert_concerns(tx, {contact.contact_id: [concern]})
         announce(tx, replace(contact, decided_by=DecidedBy.PERSON, decided_at=tx.now), [concern])
     else:
-        review = review_of(contact, [concern], at=tx.now)
+        review = review_of(contact, [concern], mode=Mode.SUGGEST, at=tx.now)
         await store.upsert_review(tx, review)
         announce_review(tx, review)

@@ -68,7 +68,7 @@ class LearnedClassifier:
             sentiment=Sentiment(self._answer(read, "sentiment")[0]) if tokens else Sentiment.NEUTRAL,
         )  # fmt: skip
         if stated_task is not None:
-            return self._with(whole, [self._stated(read, stated_task, whole, signs)])
+            return replace(self._with(whole, [self._stated(read, stated_task, whole, signs)]), stated=True)
         if not tokens:
             return self._with(whole, [], other=EMPTY, confidence=1.0)
         if language not in self._model.heads["language"].labels:

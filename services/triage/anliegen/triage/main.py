@@ -8,6 +8,7 @@ from anliegen.kit import Context, Service, Settings
 
 from . import api, gauges, handlers
 from .learned import load_classifier
+from .modes import api as modes_api
 from .packs import load_packs
 
 
@@ -36,7 +37,7 @@ service = Service(
     title="Triage",
     description="What a contact is about, how urgent it is, and which task settles it.",
     settings=TriageSettings,
-    routers=(api.router,),
+    routers=(api.router, modes_api.router),
     handlers=handlers.handlers,
     timers=handlers.timers,
     measures=(gauges.measure_reviews,),

@@ -3,6 +3,7 @@
 import tomllib
 from collections.abc import Iterable, Mapping
 from datetime import date
+from enum import StrEnum
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Literal, Self
@@ -77,15 +78,54 @@ class LanguagePack(_Strict):
         return table
 
 
+class Mode(StrEnum):
+    """How far triage goes with what it read, each further than the one before."""
+
+    SUGGEST = "suggest"
+    """A person names the matter, and sees what triage would say."""
+    PRESELECT = "preselect"
+    """A person confirms what triage chose."""
+    AUTOMATE = "automate"
+    """The task gets it without a person having looked."""
+
+
 class Thresholds(_Strict):
-    """From which confidence on a task takes a contact without a person having looked."""
+    """From which confidence on triage goes so far; below the lowest it says nothing, since a poor guess misleads."""
 
-    default: float = Field(gt=0, le=1)
-    tasks: Mapping[Task, float] = {}
+    suggest: float = Field(ge=0, le=1)
+    preselect: float = Field(ge=0, le=1)
+    automate: float = Field(gt=0, le=1)
 
-    def of(self, task: Task) -> float:
-        """The threshold of one task."""
-        return self.tasks.get(task, self.default)
+    @model_validator(mode="after")
+    def _must_rise(self) -> Self:
+        if not self.suggest <= self.preselect <= self.automate:
+            raise ValueError("thresholds rise: suggest, preselect, automate")
+        return self
+
+    def reached(self, confidence: float) -> Mode | None:
+        """The furthest that this confidence allows."""
+        reached = None
+        for mode in Mode:
+            if confidence >= getattr(self, mode):
+                reached = mode
+        return reached
+
+
+class TaskPolicy(_Strict):
+    """How far triage may go with a task when it is set up, and from which confidence on."""
+
+    mode: Mode
+    thresholds: Thresholds
+
+
+class FitnessPolicy(_Strict):
+    """What has to be seen before a task may be automated."""
+
+    window_days: int = Field(gt=0)
+    at_least: int = Field(gt=0)
+    precision: float = Field(gt=0, le=1)
+    precision_for_certain: float = Field(gt=0, le=1)
+    most_drift: float = Field(gt=0)
 
 
 class Guard(_Strict):
@@ -100,7 +140,9 @@ class Routing(_Strict):
     """`routing.toml`: thresholds, tiers, priorities, the guard."""
 
     about: About
-    thresholds: Thresholds
+    default: TaskPolicy
+    tasks: Mapping[Task, TaskPolicy] = {}
+    fitness: FitnessPolicy
     guard: Guard
     tier_of_hardness: tuple[int, int, int, int, int]
     tier_of_flag: Mapping[Flag, int]
@@ -109,6 +151,10 @@ class Routing(_Strict):
     follow_up_confidence: Mapping[str, float]
     wait_for_earlier_seconds: int = Field(gt=0)
     served_tasks: frozenset[Task]
+
+    def policy(self, task: Task) -> TaskPolicy:
+        """What is laid down for one task."""
+        return self.tasks.get(task, self.default)
 
     def added_hardness(self, flags: Iterable[Flag]) -> int:
         """What these flags add to the hardness of a matter."""

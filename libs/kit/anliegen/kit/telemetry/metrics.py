@@ -150,6 +150,16 @@ failures = Counter(
 )  # fmt: skip
 reviews_open = Gauge("reviews_open", "Contacts that wait for a person to say what they are about.", ("service",))
 reviews_oldest = Gauge("reviews_oldest_seconds", "For how long the longest waiting of them has waited.", ("service",))
+readings = Counter(
+    "readings_total",
+    "Contacts that triage read, by the task of the main matter, how sure that is, in tenths, and how far triage went.",
+    ("service", "task", "confidence", "mode"),
+)
+readings_judged = Counter(
+    "readings_judged_total",
+    "Tasks read that a person decided (review) or their task handed on (handover): confirmed or overridden.",
+    ("service", "task", "source", "result"),
+)
 contacts_received = Counter("contacts_received_total", "Contacts that came, by channel.", ("service", "channel"))
 
 channel_last_received = Ages(

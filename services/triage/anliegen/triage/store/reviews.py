@@ -12,12 +12,13 @@ from anliegen.events import Concern
 from anliegen.kit import Transaction
 
 from ..domain import Contact, Decided, Review, ReviewNotFound
+from ..packs import Mode
 
 _concerns = TypeAdapter(tuple[Concern, ...])
 Edge = tuple[datetime, UUID]
 _REVIEW = """
     SELECT review_id, contact_id, journey_id, language, channel, priority, confidence, suggestions, other, status,
-           requested_at, decided_at, decided_by, version
+           requested_at, decided_at, decided_by, version, mode
     FROM reviews
 """
 
@@ -27,13 +28,14 @@ async def insert_reviews(tx: Transaction, reviews: Sequence[Review]) -> None:
     await tx.executemany(
         """
         INSERT INTO reviews (review_id, contact_id, journey_id, language, channel, priority, confidence, suggestions,
-                             other, requested_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+                             other, requested_at, mode)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
         """,
         [
             (
                 one.review_id, one.contact_id, one.journey_id, one.language, one.channel, one.priority, one.confidence,
                 _concerns.dump_python(one.suggestions, mode="json"), one.other, one.requested_at,
+                one.mode,
             )
             for one in reviews
         ],
@@ -45,16 +47,17 @@ async def upsert_review(tx: Transaction, review: Review) -> None:
     await tx.execute(
         """
         INSERT INTO reviews AS known (review_id, contact_id, journey_id, language, channel, priority, confidence,
-                                      suggestions, other, requested_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+                                      suggestions, other, requested_at, mode)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
         ON CONFLICT (contact_id) DO UPDATE SET
             suggestions = CASE known.status WHEN 'open' THEN known.suggestions || excluded.suggestions
                                             ELSE excluded.suggestions END,
             requested_at = CASE known.status WHEN 'open' THEN known.requested_at ELSE excluded.requested_at END,
-            status = 'open', decided_at = NULL, decided_by = NULL, version = known.version + 1
+            mode = excluded.mode, status = 'open', decided_at = NULL, decided_by = NULL, version = known.version + 1
         """,
         review.review_id, review.contact_id, review.journey_id, review.language, review.channel, review.priority,
         review.confidence, _concerns.dump_python(review.suggestions, mode="json"), review.other, review.requested_at,
+        review.mode,
     )  # fmt: skip
 
 
@@ -112,7 +115,8 @@ async def update_review(tx: Transaction, *, review_id: UUID, decided_by: str, de
 
 
 def _review(row: asyncpg.Record) -> Review:
-    return Review(**{**dict(row), "suggestions": _concerns.validate_python(row["suggestions"])})
+    mode = Mode(row["mode"]) if row["mode"] else None
+    return Review(**{**dict(row), "suggestions": _concerns.validate_python(row["suggestions"]), "mode": mode})
 
 
 async def insert_correction(
