@@ -199,7 +199,8 @@ _REPORT = "From: a@b.example\r\nContent-Type: multipart/report; boundary=b\r\n\r
 def test_no_mail_of_a_stranger_holds_up_the_process(mail: str) -> None:
     started = time.process_time()
     read_mail(mail.encode())
-    assert time.process_time() - started < 2.0
+    # About one second where nothing else runs; what grows with the square of its length takes minutes.
+    assert time.process_time() - started < 8.0
 
 
 def test_of_a_long_thread_only_the_newest_message_is_the_senders_own() -> None:

@@ -101,6 +101,8 @@ class ContactReceived(JourneyEvent, type="intake.contact_received.v1", words=Tru
     thread: Thread | None = None
     automatic: bool = False
     """Sent by a machine (auto-reply, bounce, list): it is kept, and never answered."""
+    may_learn: bool = False
+    """The person agreed that these words are kept, masked, for triage to learn from; anything else is no consent."""
 
     @property
     def subject(self) -> str:

@@ -11,6 +11,7 @@ SCOPES: dict[str, str] = {
     "journeys:read": "see a person's timeline",
     "reviews:read": "see what waits for a person's judgement",
     "reviews:write": "decide what waits for a person's judgement",
+    "reviews:export": "take what people decided, and the words that may be learned from",
     "modes:write": "say how far triage goes without a person having looked",
     "links:write": "say that journeys are one person's, or that they are not",
     "quarantine:read": "see what could not be parsed",
@@ -27,7 +28,7 @@ _AGENT = (
     "contacts:write", "contacts:read", "cases:read", "cases:write", "journeys:read", "reviews:read", "reviews:write",
     "links:write", "quarantine:read", "goodwill:redeem",
 )  # fmt: skip
-_SUPERVISOR = (*_AGENT, "quarantine:write", "modes:write")
+_SUPERVISOR = (*_AGENT, "quarantine:write", "modes:write", "reviews:export")
 
 ROLES: dict[str, tuple[str, ...]] = {
     CUSTOMER: ("contacts:write", "journeys:read"),

@@ -175,7 +175,7 @@ async def get_review(review_id: ReviewId, tx: Tx, principal: Caller, response: R
 async def decide_review(
     *, review_id: ReviewId, body: DecideReview, tx: Tx, principal: Caller, version: IfMatch, response: Response
 ) -> ReviewView:
-    """Say what the contact is about: its tasks get it at once, and triage learns from it."""
+    """Say what the contact is about: its tasks get it at once, and what was decided is kept to learn from."""
     only_staff(principal, ReviewNotFound)
     review = await actions.decide_review(
         tx,

@@ -11,6 +11,7 @@ from anliegen.kit import Delivery, Transaction
 from . import actions, handovers, store
 from .domain import Contact, Decided, DecidedBy, Status, decide_reading
 from .guard import EarlierFailure, guarded
+from .learning.actions import keep_words
 from .modes.actions import count_reading, reach_of
 from .packs import Mode
 from .reviews import announce_review, review_of
@@ -32,6 +33,7 @@ async def read_contacts(tx: Transaction, deliveries: Sequence[Delivery[ContactRe
         if contact.journey_id in linked:
             tx.handling(delivery.envelope)
             await actions.take_contact(tx, contact, delivery.event.thread)
+    await keep_words(tx, [delivery.event for delivery, _ in read])
     await handovers.follow_handovers(tx, contact_ids=[contact.contact_id for _, contact in read])
 
 

@@ -5,6 +5,7 @@ from anliegen.kit import Delivery, Handlers, Timer, Timers, Transaction
 
 from . import actions, batches, failures, handovers
 from .domain import Handover
+from .learning.actions import FORGET, forget_words
 
 # A contact whose reading fails must not be set aside: its journey waits and an alarm sounds.
 handlers = Handlers("triage", policy="stay")
@@ -54,3 +55,9 @@ async def recount_failures(timer: Timer, tx: Transaction) -> None:
     """Count the failures before a contact again, under the lock of its own journey."""
     if await actions.hold_person(tx, kind=timer.kind, contact_id=timer.subject, held=timer.key):
         await failures.recount_failures(tx, contact_id=timer.subject)
+
+
+@timers.on(FORGET)
+async def forget_in_time(timer: Timer, tx: Transaction) -> None:
+    """Forget the words of a contact that were kept to learn from."""
+    await forget_words(tx, contact_id=timer.subject)

@@ -2,13 +2,18 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from pydantic import Field
 
 from anliegen.events import Task
 from anliegen.kit import Context, Service, Settings
 
 from . import api, gauges, handlers
 from .learned import load_classifier
+from .learning import api as learning_api
 from .modes import api as modes_api
+from .modes.actions import begin_counting
 from .packs import load_packs
 
 
@@ -17,6 +22,8 @@ class TriageSettings(Settings):
 
     tasks: frozenset[Task] = frozenset()
     """The tasks that this deployment has a service for; empty: those that `routing.toml` names."""
+    keep_words_days: int = Field(default=365, gt=0)
+    """For how long words are kept that may be learned from, in days."""
 
 
 @asynccontextmanager
@@ -28,6 +35,8 @@ async def open_resources(context: Context) -> AsyncIterator[None]:
         routing = packs.routing.model_copy(update={"served_tasks": context.settings.tasks})
         packs = packs.model_copy(update={"routing": routing})
     context.resources["packs"] = packs
+    begin_counting(context.service.name)
+    context.resources["keep_words"] = timedelta(days=context.settings.keep_words_days)
     context.resources["classifier"] = load_classifier(packs)
     yield
 
@@ -37,7 +46,7 @@ service = Service(
     title="Triage",
     description="What a contact is about, how urgent it is, and which task settles it.",
     settings=TriageSettings,
-    routers=(api.router, modes_api.router),
+    routers=(api.router, modes_api.router, learning_api.router),
     handlers=handlers.handlers,
     timers=handlers.timers,
     measures=(gauges.measure_reviews,),

@@ -67,6 +67,7 @@ async def accept_contact(tx: Transaction, message: Message, evidence: Evidence) 
         references=message.references,
         vault_id=message.vault_id,
         noted_by=message.noted_by,
+        may_learn=message.may_learn,
     )
     if not await _keep(tx, contact, message):
         return Accepted(await store.get_contact(tx, contact_id=contact.contact_id), is_new=False)
@@ -161,6 +162,7 @@ def received(contact: Contact) -> ContactReceived:
         stated_task=contact.stated_task,
         thread=contact.thread,
         automatic=contact.automatic is not None,
+        may_learn=contact.may_learn,
     )
 
 

@@ -64,6 +64,11 @@ class BringContact(BaseModel):
     display_name: str | None = Field(default=None, max_length=200)
     language: Annotated[str, StringConstraints(pattern="^[a-z]{2}$")] | None = None
     stated_task: Task | None = Field(default=None, description="What the form is about, where it says so.")
+    may_learn: bool = Field(
+        default=False,
+        description="The person agreed that these words are kept, masked, for triage to learn from (a box of its own, "
+        "empty at first). It can be withdrawn: `DELETE /triage/v1/contacts/{contact_id}/words`.",
+    )
     account: str = Field(default="", max_length=320, description="The form's or the branch's name; else the channel's.")
 
 
@@ -100,6 +105,7 @@ class ContactView(BaseModel):
     thread: Thread | None
     automatic: str | None = Field(description="Why it counts as a machine's; null for a person's.")
     noted_by: str | None
+    may_learn: bool
     version: int
 
 
@@ -139,6 +145,7 @@ async def bring_contact(body: BringContact, principal: MaybeCaller, tx: Tx, resp
         language=body.language,
         stated_task=body.stated_task,
         noted_by=principal.subject if principal is not None and is_staff else None,
+        may_learn=body.may_learn,
     )
     evidence = _evidence(body, sender, principal)
     accepted = await accept.accept_contact(tx, message, evidence)
@@ -220,6 +227,7 @@ def contact_view(contact: Contact) -> ContactView:
         thread=contact.thread,
         automatic=contact.automatic,
         noted_by=contact.noted_by,
+        may_learn=contact.may_learn,
         version=contact.version,
     )
 

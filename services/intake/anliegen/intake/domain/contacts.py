@@ -62,6 +62,8 @@ class Message:
     vault_id: UUID | None = None
     noted_by: str | None = None
     """The agent who noted it."""
+    may_learn: bool = False
+    """The person agreed that the words are kept to learn from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,7 @@ class Contact:
     references: tuple[str, ...] = ()
     vault_id: UUID | None = None
     noted_by: str | None = None
+    may_learn: bool = False
     version: int = 1
 
 

@@ -15,7 +15,7 @@ from ..domain.identity import journey_id_of
 
 _COLUMNS = """contact_id, journey_id, channel, account, reference, received_at, sender_kind, sender_value,
     customer_number, assurance, display_name, subject_line, text, content, language, attachments, stated_task, thread,
-    automatic, message_id, message_refs, vault_id, noted_by, version"""
+    automatic, message_id, message_refs, vault_id, noted_by, may_learn, version"""
 
 
 async def upsert_handle(tx: Transaction, *, secret: bytes, handle: Handle) -> tuple[UUID, bool]:
@@ -83,7 +83,7 @@ def add_handle(tx: Transaction, *, handle: Handle, journey_id: UUID) -> None:
 
 _INSERT = (
     f"INSERT INTO contacts ({_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, "
-    "$16, $17, $18, $19, $20, $21, $22, $23, $24)"
+    "$16, $17, $18, $19, $20, $21, $22, $23, $24, $25)"
 )
 
 
@@ -122,6 +122,7 @@ def _values(contact: Contact) -> tuple[object, ...]:
         list(contact.references),
         contact.vault_id,
         contact.noted_by,
+        contact.may_learn,
         contact.version,
     )
 
@@ -263,5 +264,6 @@ def _contact(row: asyncpg.Record) -> Contact:
         references=tuple(row["message_refs"]),
         vault_id=row["vault_id"],
         noted_by=row["noted_by"],
+        may_learn=row["may_learn"],
         version=row["version"],
     )

@@ -112,10 +112,20 @@ def summary_of(report: Report) -> dict[str, Any]:
     }
 
 
+def begin_counting(service: str) -> None:
+    """Let a series of every band be there from the start: a share of nothing is one, too."""
+    for band in range(BANDS):
+        metrics.readings.labels(service, "none", _band(band / BANDS), "none")
+
+
+def _band(confidence: float) -> str:
+    return f"{min(int(confidence * BANDS + 1e-9), BANDS - 1) / BANDS:.1f}"
+
+
 def count_reading(tx: Transaction, reading: Reading, mode: Mode | None) -> None:
     """Count a reading, for dashboards that watch whether what comes in changes."""
     task = reading.concerns[0].task.value if reading.concerns else OTHER if reading.other else "none"
-    band = f"{min(int(reading.confidence * BANDS), BANDS - 1) / BANDS:.1f}"
+    band = _band(reading.confidence)
     tx.after_commit(metrics.readings.labels(tx.context.service.name, task, band, mode.value if mode else "none").inc)
 
 
