@@ -11,6 +11,7 @@ from prometheus_client import REGISTRY
 RULES = Path(__file__).resolve().parent.parent / "deploy" / "observability" / "rules"
 OF_THE_CLIENT = ("python_", "process_")
 LABELS = {
+    "asked_by": "`triage` by itself, or a `person`",
     "channel": "how a contact came or words go: `email`, `whatsapp`, `web_form` …",
     "confidence": "of a reading, in tenths, rounded down: `0.0` to `0.9`",
     "kind": "of a failure: `broken_promise`, `rejected_answer` …; of a timer: its name",
@@ -23,7 +24,7 @@ LABELS = {
     "result": "`done`, `parked`, `refused` (a rule's outcome), `retried`; of a reading: `confirmed`, `overridden`",
     "route": "the template, such as `/helpdesk/v1/questions/{question_id}`; probes by their names; else `unmatched`",
     "service": "the service, in every series",
-    "source": "who judged a reading: `review` (a person decided it), `handover` (its task gave it to another)",
+    "source": "who judged a reading: `review` (a person), `answer` (the customer), `handover` (its task gave it on)",
     "status": "of an answer: its HTTP status; of a case: `opened`, `in_progress`, `waiting_for_customer`, `reopened`",
     "task": "one of the seven tasks; of a reading also `other` (a stranger to all) and `none` (nothing to read)",
     "topic": "of Kafka",

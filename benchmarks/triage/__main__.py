@@ -27,15 +27,18 @@ from .figures import (
     calibration,
     concerns_found,
     coverage_at,
+    coverage_line,
     flag_figures,
     read_all,
     share,
     split_wrongly,
 )
+from .plots import write_plots
 
 ROOT = Path(__file__).parents[2]
 HELD_OUT = ROOT / "services" / "triage" / "held_out"
 CARD = ROOT / "services" / "triage" / "MODEL.md"
+PLOTS = CARD.with_suffix(".svg")
 PUBLIC = ROOT.parent / "shared" / "data"
 """Public data sets, for measuring the method alone; where they do not lie, that is said and left out."""
 SEEDS = 5
@@ -47,13 +50,22 @@ def main() -> None:
     """Measure everything."""
     fast = "--fast" in sys.argv
     lines = ["# How well triage understands", "", "Written by `make eval`; do not edit.", ""]
-    lines += [*_model(), *_held_out(), *_speed()]
+    held_out = _read_held_out()
+    lines += [*_model(), *_held_out(held_out), *_speed()]
     if not fast:
         lines += [*_development(), *_public()]
     text = "\n".join(lines).rstrip() + "\n"
     sys.stdout.write(text)
     if not fast:
         CARD.write_text(text, encoding="utf-8")
+        write_plots(
+            PLOTS,
+            reliability={
+                name: [(said, right) for said, right, _ in calibration(of)[1]] for name, of in held_out.items()
+            },
+            coverage={name: coverage_line(of) for name, of in held_out.items()},
+            precision=PRECISION,
+        )
 
 
 def _model() -> Iterator[str]:
@@ -69,12 +81,18 @@ def _model() -> Iterator[str]:
     yield ""
 
 
-def _held_out() -> Iterator[str]:
-    """Messages by somebody who had not seen those that the model learned from."""
-    for file in sorted(HELD_OUT.glob("*.jsonl")):
-        messages = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
-        outcomes = read_all(LearnedClassifier(PACKS, Model.load()), PACKS, messages)
-        yield f"## Held out: {len(messages)} messages in `{file.name}`, written without sight of the training text"
+def _read_held_out() -> dict[str, list[Outcome]]:
+    """By language, messages by somebody who had not seen those that the model learned from."""
+    classifier = LearnedClassifier(PACKS, Model.load())
+    texts = {file.stem: file.read_text("utf-8").splitlines() for file in sorted(HELD_OUT.glob("*.jsonl"))}
+    return {name: read_all(classifier, PACKS, [json.loads(line) for line in of]) for name, of in texts.items()}
+
+
+def _held_out(held_out: dict[str, list[Outcome]]) -> Iterator[str]:
+    yield "![Reliability and coverage of the held-out messages](MODEL.svg)"
+    yield ""
+    for language, outcomes in held_out.items():
+        yield f"## Held out: {len(outcomes)} messages in `{language}.jsonl`, written without sight of the training text"
         yield ""
         yield from _told(outcomes)
         yield "| task | messages | right task | right intent |"

@@ -15,6 +15,8 @@ from anliegen.triage.packs import OTHER, Mode, Packs
 
 Message = dict[str, Any]
 BINS = 10
+FEW, STEP = 10, 2
+"""Which points of the coverage are drawn."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,16 @@ def coverage_at(outcomes: Sequence[Outcome], precision: float) -> float:
     right = np.cumsum([one.is_right for one in decidable])
     kept = [count for count, rights in enumerate(right, start=1) if rights / count >= precision]
     return float(right[kept[-1] - 1] / for_tasks) if kept else 0.0
+
+
+def coverage_line(outcomes: Sequence[Outcome]) -> list[tuple[float, float]]:
+    """For each share of what belongs to a task that is decided, surest first, how much of all decided is right."""
+    decidable = sorted((one for one in outcomes if one.task not in {OTHER, "none"}), key=lambda one: -one.confidence)
+    for_tasks = max(sum(one.main["task"] != OTHER for one in outcomes), 1)
+    right = np.cumsum([one.is_right for one in decidable])
+    points = [(float(min(rights / for_tasks, 1)), float(rights / count)) for count, rights in enumerate(right, start=1)]
+    # The first few are all right or all wrong, which says nothing.
+    return points[FEW::STEP]
 
 
 def concerns_found(outcomes: Iterable[Outcome], level: str) -> tuple[float, float, float]:

@@ -9,7 +9,8 @@ import pytest
 from anliegen.events import Failure, FailureKind, Task
 from anliegen.triage import store
 from anliegen.triage.classifier import Reading
-from anliegen.triage.domain import Contact, ContactNotFound, ReviewNotFound, Status, decide_reading
+from anliegen.triage.deciding import decide_reading
+from anliegen.triage.domain import Contact, ContactNotFound, ReviewNotFound, Status
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 TEXT = "Meine Rechnung vom Februar ist zu hoch, bitte prüfen Sie den Betrag, Quittenmus. Ich gehe zum Anwalt!"
@@ -43,7 +44,7 @@ async def test_contact_comes_back_as_it_was(tx: Any, context: Any) -> None:
 async def test_concerns_come_back_as_they_were_and_without_words(tx: Any, context: Any) -> None:
     kept = contact(context)
     await store.insert_contacts(tx, [kept])
-    concerns = decide_reading(kept.contact_id, kept.reading.concerns, context.resources["packs"])
+    concerns = decide_reading(kept, context.resources["packs"])
     await store.insert_concerns(tx, {kept.contact_id: concerns})
     assert await store.list_concerns(tx, contact_id=kept.contact_id) == concerns
     raised = [one.at_tier(3) for one in concerns]

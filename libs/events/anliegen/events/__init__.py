@@ -148,6 +148,7 @@ from .triage import (
     Priority,
     Reason,
     ReviewRequested,
+    RoutingQuestionAsked,
     Sentiment,
 )
 
@@ -284,6 +285,7 @@ __all__ = [
     "ReplyRequested",
     "ReplySent",
     "ReviewRequested",
+    "RoutingQuestionAsked",
     "Sentiment",
     "Task",
     "Thread",

@@ -114,11 +114,13 @@ class ContactTriaged(JourneyEvent, type="triage.contact_triaged.v1"):
     concerns: tuple[Concern, ...]
     """What the contact is about, each matter on its own."""
     decided_by: str = Field(max_length=20)
-    """`model`, `rules` (it continues what is known) or `person`."""
+    """`model`, `rules` (it continues what is known), `customer` (who answered a question) or `person`."""
     pack: str = Field(max_length=100)
     """The rule packs, the model, and their versions."""
     decided_at: AwareDatetime
     """When it was decided."""
+    market: str | None = Field(default=None, max_length=2)
+    """ISO 3166-1 alpha-2, the market it comes from."""
 
     @property
     def subject(self) -> str:
@@ -144,6 +146,32 @@ class ReviewRequested(JourneyEvent, type="triage.review_requested.v1"):
     """What triage would have decided."""
     requested_at: AwareDatetime
     """When the review was asked for."""
+    market: str | None = Field(default=None, max_length=2)
+    """ISO 3166-1 alpha-2, the market it comes from."""
+
+    @property
+    def subject(self) -> str:
+        return str(self.contact_id)
+
+
+class RoutingQuestionAsked(JourneyEvent, type="triage.routing_question_asked.v1"):
+    """The customer is asked which of these tasks a contact is about (R62); intake brings the words to them.
+
+    The contact waits for a person all the same: nobody has to answer.
+    """
+
+    contact_id: UUID
+    """The contact that is asked about: it says the channel and the address."""
+    reply_id: UUID
+    """Names the words that ask: a question that comes twice is sent once."""
+    language: str = Field(max_length=2)
+    """ISO 639-1, the language to ask in."""
+    options: tuple[Task, ...]
+    """Two or three tasks, in the order in which an answer numbers them."""
+    ordinal: int
+    """Which question of the case it is, from 1."""
+    asked_at: AwareDatetime
+    """When it was asked."""
 
     @property
     def subject(self) -> str:

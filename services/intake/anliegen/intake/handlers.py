@@ -1,6 +1,6 @@
 """Door 1: what intake hears, and what it does about it."""
 
-from anliegen.events import CaseEvent, ReplyRequested
+from anliegen.events import CaseEvent, ReplyRequested, RoutingQuestionAsked
 from anliegen.kit import Delivery, Handlers, Timers, Transaction
 from anliegen.kit.consumer.records import Record
 
@@ -14,6 +14,12 @@ timers = Timers()
 async def queue_reply(event: ReplyRequested, tx: Transaction) -> None:
     """A task, whichever it is, asks for words to reach a customer."""
     await speak.queue_reply(tx, event)
+
+
+@handlers.on(RoutingQuestionAsked)
+async def queue_question(event: RoutingQuestionAsked, tx: Transaction) -> None:
+    """Triage asks a customer which task a contact is about."""
+    await speak.queue_question(tx, event)
 
 
 @handlers.on_many(CaseEvent)

@@ -16,6 +16,7 @@ from anliegen.kit.versions import ExpectedVersion
 
 from . import store
 from .classifier import UNDETERMINED, Classifier
+from .deciding import continue_cases, decide_answer, decide_drafts, decide_reading, draft_of, going_on
 from .domain import (
     Contact,
     Decided,
@@ -24,17 +25,16 @@ from .domain import (
     Review,
     ReviewDecided,
     Status,
-    continue_cases,
-    decide_drafts,
-    decide_reading,
-    draft_of,
-    going_on,
+    review_id_of,
 )
 from .guard import guarded
 from .modes.actions import count_reading, note_judgement, reach_of
 from .modes.domain import NothingPreselected
 from .packs import Mode, Packs
+from .questions.actions import ask_where_worth, hear_answer
+from .questions.domain import LONGEST_CHOICE, choice_of
 from .reviews import announce_review, review_of
+from .routing import market_of
 
 FALLBACK_LANGUAGE = "de"
 SETTLE = "settle_waiting"
@@ -63,6 +63,8 @@ def understand(tx: Transaction, event: ContactReceived) -> Contact:
     # Of a language that nobody knows a person says more; events name languages by two letters.
     language = FALLBACK_LANGUAGE if reading.language == UNDETERMINED else reading.language
     thread = event.thread
+    if len(event.text) <= LONGEST_CHOICE:
+        reading = replace(reading, choice=choice_of(event.text))
     return Contact(
         contact_id=event.contact_id,
         journey_id=event.journey_id,
@@ -74,6 +76,7 @@ def understand(tx: Transaction, event: ContactReceived) -> Contact:
         status=Status.AUTOMATIC if event.automatic else Status.WAITING,
         earlier_contact_id=thread.contact_id if thread else None,
         found_by=thread.found_by if thread else None,
+        market=market_of(account=event.account, sender=event.sender, markets=packs_of(tx).routing.markets),
     )
 
 
@@ -87,7 +90,7 @@ async def take_contact(tx: Transaction, contact: Contact, thread: Thread | None)
     elif thread and thread.case_id and thread.task and thread.task is not Task.UNKNOWN:
         intent = await store.find_intent_of_case(tx, case_id=thread.case_id)
         cases = await _where_they_are_now(tx, [(thread.case_id, thread.task, intent)])
-        concerns = continue_cases(contact.contact_id, contact.reading, cases, thread.found_by, packs_of(tx))
+        concerns = continue_cases(contact, cases, thread.found_by, packs_of(tx))
         await _decide(tx, contact, concerns, by=DecidedBy.RULES)
     else:
         await _continue_or_wait(tx, contact)
@@ -100,11 +103,30 @@ async def _continue_or_wait(tx: Transaction, contact: Contact) -> None:
         await _settle_alone(tx, contact)
         return
     earlier = await store.find_contact(tx, contact_id=earlier_id)
+    if earlier is not None and (said := await hear_answer(tx, contact, earlier)) is not None:
+        await _settle_by_answer(tx, earlier, said, contact)
+        return  # the answer waited for what it answers, and has been settled with it
     if earlier is None or earlier.status in {Status.WAITING, Status.IN_REVIEW}:
         wait = timedelta(seconds=packs_of(tx).routing.wait_for_earlier_seconds)
         await set_timer(tx, SETTLE, contact.contact_id, contact.journey_id, after=wait)
     else:
         await _follow(tx, contact, earlier)
+
+
+async def _settle_by_answer(tx: Transaction, contact: Contact, said: Task, answer: Contact) -> None:
+    """The customer was asked which task it is, and said so: the review is decided by that."""
+    concerns = decide_answer(contact, said, answer.reading, packs_of(tx))
+    review = await store.get_review(tx, review_id=review_id_of(contact.contact_id))
+    decided = await _decide(tx, contact, concerns, by=DecidedBy.CUSTOMER)
+    await _judge(tx, contact, decided, source="answer")
+    await store.insert_correction(tx, contact=contact, suggested=review.suggestions, decided=decided, at=tx.now)
+    await store.update_review(tx, review_id=review.review_id, decided_by=DecidedBy.CUSTOMER, decided_at=tx.now)
+
+
+async def _judge(tx: Transaction, contact: Contact, decided: Sequence[Decided], *, source: str) -> None:
+    named = {one.concern.task for one in decided}
+    read = {one.task: (one.confidence, one.task in named) for one in contact.reading.concerns}
+    await note_judgement(tx, contact_id=contact.contact_id, pack=contact.pack, judged=read, source=source)
 
 
 async def _follow(tx: Transaction, contact: Contact, earlier: Contact) -> None:
@@ -117,7 +139,7 @@ async def _follow(tx: Transaction, contact: Contact, earlier: Contact) -> None:
         await _settle_alone(tx, contact)
         return
     cases = await _where_they_are_now(tx, cases)
-    concerns = continue_cases(contact.contact_id, contact.reading, cases, contact.found_by or "", packs_of(tx))
+    concerns = continue_cases(contact, cases, contact.found_by or "", packs_of(tx))
     await _decide(tx, contact, concerns, by=DecidedBy.RULES)
 
 
@@ -147,7 +169,7 @@ async def settle_waiting(tx: Transaction, *, contact_id: UUID) -> None:
 
 
 async def _settle_alone(tx: Transaction, contact: Contact) -> None:
-    concerns = decide_reading(contact.contact_id, contact.reading.concerns, packs_of(tx))
+    concerns = decide_reading(contact, packs_of(tx))
     [mode] = await reach_of(tx, [contact.reading])
     count_reading(tx, contact.reading, mode)
     if mode is Mode.AUTOMATE:
@@ -157,6 +179,7 @@ async def _settle_alone(tx: Transaction, contact: Contact) -> None:
         review = review_of(contact, concerns, mode=mode, at=tx.now)
         await store.insert_reviews(tx, [review])
         announce_review(tx, review)
+        await ask_where_worth(tx, contact, mode)
 
 
 async def _decide(tx: Transaction, contact: Contact, concerns: Sequence[Decided], *, by: DecidedBy) -> list[Decided]:
@@ -194,6 +217,7 @@ def announce(tx: Transaction, contact: Contact, decided: Sequence[Decided]) -> N
             decided_by=contact.decided_by or DecidedBy.RULES,
             pack=contact.pack,
             decided_at=contact.decided_at,
+            market=contact.market,
         )
     )
 
@@ -216,9 +240,7 @@ async def decide_review(
     concerns = going_on(decide_drafts(contact, drafts, packs_of(tx), first=len(known)), waiting)
     decided = await _decide(tx, contact, concerns, by=DecidedBy.PERSON)
     if not known and not contact.reading.stated:
-        named = {one.concern.task for one in decided}
-        read = {one.task: (one.confidence, one.task in named) for one in contact.reading.concerns}
-        await note_judgement(tx, contact_id=contact.contact_id, pack=contact.pack, judged=read, source="review")
+        await _judge(tx, contact, decided, source="review")
     await store.insert_correction(tx, contact=contact, suggested=review.suggestions, decided=decided, at=tx.now)
     return await store.update_review(tx, review_id=review_id, decided_by=decided_by, decided_at=tx.now)
 

@@ -1,5 +1,6 @@
 """Door 2: the review queue, and what was decided about a contact."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
@@ -16,6 +17,8 @@ from anliegen.kit.principal import ADMINISTRATOR, AGENT, SUPERVISOR
 
 from . import actions, store
 from .domain import Contact, ContactNotFound, Decided, Draft, Review, ReviewNotFound
+from .questions.domain import Question
+from .questions.store import list_questions
 
 router = APIRouter(prefix="/triage/v1", tags=["triage"])
 
@@ -81,6 +84,16 @@ class DecideReview(_Body):
     concerns: list[NameConcern] = Field(max_length=10)
 
 
+class QuestionView(BaseModel):
+    """What the customer was asked: which of these tasks it is."""
+
+    options: list[str]
+    asked_by: str = Field(description="`triage`, or the person who had it asked.")
+    asked_at: datetime
+    state: str = Field(description="`asked`, `answered`, or `unclear`: the answer did not tell.")
+    answered_by: UUID | None = Field(description="The contact that answered.")
+
+
 class ReviewView(BaseModel):
     """A contact that a person has to look at. Its words are read through the journey."""
 
@@ -89,6 +102,7 @@ class ReviewView(BaseModel):
     journey_id: UUID
     status: str = Field(description="`open` or `decided`; further values are possible.")
     language: str
+    market: str | None = Field(description="ISO 3166-1 alpha-2, as our side of the channel or the sender tells.")
     channel: str
     priority: str
     confidence: float = Field(description="How sure triage is of its suggestions, 0 to 1.")
@@ -98,9 +112,10 @@ class ReviewView(BaseModel):
         "there are none, since triage is not sure enough to say anything."
     )
     other: str | None = Field(description="What it looks like where none of the seven tasks fits, such as `spam`.")
+    questions: list[QuestionView]
     requested_at: datetime
     decided_at: datetime | None
-    decided_by: str | None
+    decided_by: str | None = Field(description="A person; or `customer`, who answered a question.")
     version: int
 
 
@@ -119,6 +134,7 @@ class ContactView(BaseModel):
     journey_id: UUID
     channel: str
     language: str
+    market: str | None
     received_at: datetime
     status: str = Field(description="`automatic`, `waiting`, `in_review` or `decided`.")
     concerns: list[ConcernView]
@@ -144,6 +160,7 @@ async def list_reviews(
     language: Annotated[list[str] | None, Query(max_length=10)] = None,
     channel: Annotated[list[str] | None, Query(max_length=20)] = None,
     priority: Annotated[list[KnownPriority] | None, Query(max_length=4)] = None,
+    market: Annotated[list[str] | None, Query(max_length=20, description="ISO 3166-1, such as `CH`.")] = None,
 ) -> Page[ReviewView]:
     """The review queue, the oldest first."""
     only_staff(principal, ReviewNotFound)
@@ -153,11 +170,15 @@ async def list_reviews(
         languages=language or [],
         channels=channel or [],
         priorities=priority or [],
+        markets=market or [],
         after=paging.after(datetime),
         backwards=paging.backwards,
         limit=paging.fetch,
     )
-    return paging.page(rows, edge=lambda r: (r.requested_at, r.review_id), view=_view_review, response=response)
+    asked = await questions_of(tx, rows)
+    return paging.page(
+        rows, edge=lambda r: (r.requested_at, r.review_id), view=lambda r: _view_review(r, asked), response=response
+    )
 
 
 @router.get("/reviews/{review_id}", name="get_review", dependencies=[requires("reviews:read")])
@@ -166,7 +187,7 @@ async def get_review(review_id: ReviewId, tx: Tx, principal: Caller, response: R
     only_staff(principal, ReviewNotFound)
     review = await store.get_review(tx, review_id=review_id)
     set_etag(response, review.version)
-    return _view_review(review)
+    return await view_review(tx, review)
 
 
 @router.post(
@@ -185,7 +206,7 @@ async def decide_review(
         decided_by=principal.subject,
     )
     set_etag(response, review.version)
-    return _view_review(review)
+    return await view_review(tx, review)
 
 
 @router.post(
@@ -198,7 +219,7 @@ async def confirm_review(
     only_staff(principal, ReviewNotFound)
     review = await actions.confirm_review(tx, review_id=review_id, version=version, decided_by=principal.subject)
     set_etag(response, review.version)
-    return _view_review(review)
+    return await view_review(tx, review)
 
 
 @router.get("/contacts/{contact_id}", name="get_triaged_contact", dependencies=[requires("cases:read")])
@@ -213,6 +234,7 @@ async def get_triaged_contact(contact_id: UUID, tx: Tx, principal: Caller, respo
         journey_id=contact.journey_id,
         channel=contact.channel,
         language=contact.language,
+        market=contact.market,
         received_at=contact.received_at,
         status=contact.status,
         concerns=[ConcernView(concern=c.concern, case_id=c.case_id, base_tier=c.base_tier) for c in concerns],
@@ -240,21 +262,31 @@ async def _visible_concerns(tx: Transaction, contact: Contact, principal: Princi
     return visible
 
 
-def _view_review(review: Review) -> ReviewView:
+async def questions_of(tx: Transaction, reviews: Sequence[Review]) -> dict[UUID, list[Question]]:
+    """What was asked about these reviews' contacts, by contact."""
+    found: dict[UUID, list[Question]] = {}
+    for question in await list_questions(tx, contact_ids=[one.contact_id for one in reviews]):
+        found.setdefault(question.contact_id, []).append(question)
+    return found
+
+
+async def view_review(tx: Transaction, review: Review) -> ReviewView:
+    """One review, with what the customer was asked."""
+    return _view_review(review, await questions_of(tx, [review]))
+
+
+def _view_review(review: Review, asked: Mapping[UUID, Sequence[Question]]) -> ReviewView:
     return ReviewView(
-        review_id=review.review_id,
-        contact_id=review.contact_id,
-        journey_id=review.journey_id,
-        status=review.status,
-        language=review.language,
-        channel=review.channel,
-        priority=review.priority,
-        confidence=review.confidence,
-        suggestions=list(review.suggestions),
-        mode=review.mode,
-        other=review.other,
-        requested_at=review.requested_at,
-        decided_at=review.decided_at,
-        decided_by=review.decided_by,
+        review_id=review.review_id, contact_id=review.contact_id, journey_id=review.journey_id, status=review.status,
+        language=review.language, market=review.market, channel=review.channel, priority=review.priority,
+        confidence=review.confidence, suggestions=list(review.suggestions), mode=review.mode, other=review.other,
+        questions=[
+            QuestionView(
+                options=list(one.options), asked_by=one.asked_by, asked_at=one.asked_at, state=one.state,
+                answered_by=one.answered_by,
+            )
+            for one in asked.get(review.contact_id, ())
+        ],
+        requested_at=review.requested_at, decided_at=review.decided_at, decided_by=review.decided_by,
         version=review.version,
-    )
+    )  # fmt: skip

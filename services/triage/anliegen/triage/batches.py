@@ -9,26 +9,36 @@ from anliegen.events import ContactReceived, Envelope
 from anliegen.kit import Delivery, Transaction
 
 from . import actions, handovers, store
-from .domain import Contact, Decided, DecidedBy, Status, decide_reading
+from .deciding import decide_reading
+from .domain import Contact, Decided, DecidedBy, Status
 from .guard import EarlierFailure, guarded
 from .learning.actions import keep_words
 from .modes.actions import count_reading, reach_of
 from .packs import Mode
+from .questions.actions import answered_by, ask_where_worth
 from .reviews import announce_review, review_of
 
 
 async def read_contacts(tx: Transaction, deliveries: Sequence[Delivery[ContactReceived]]) -> None:
     """Read these contacts and act on each: decide it, continue its case, or ask a person to look."""
     read = [(delivery, actions.understand(tx, delivery.event)) for delivery in deliveries]
+    alone = [contact for delivery, contact in read if delivery.event.thread is None]
+    answers = await answered_by(tx, [contact for contact in alone if contact.status is Status.WAITING])
+    read = [
+        (delivery, replace(contact, earlier_contact_id=answers.get(contact.contact_id, contact.earlier_contact_id)))
+        for delivery, contact in read
+    ]
     # A journey of which any contact follows another is taken contact by contact, so that its order holds.
     linked = {
         contact.journey_id
         for delivery, contact in read
-        if delivery.event.thread is not None or contact.status is Status.AUTOMATIC
+        if delivery.event.thread is not None
+        or contact.earlier_contact_id is not None
+        or contact.status is Status.AUTOMATIC
     }
-    alone = [(contact, delivery.envelope) for delivery, contact in read if contact.journey_id not in linked]
-    if alone:
-        await _decide_alone(tx, alone)
+    single = [(contact, delivery.envelope) for delivery, contact in read if contact.journey_id not in linked]
+    if single:
+        await _decide_alone(tx, single)
     for delivery, contact in read:
         if contact.journey_id in linked:
             tx.handling(delivery.envelope)
@@ -66,13 +76,14 @@ async def _decide_alone(tx: Transaction, read: Sequence[tuple[Contact, Envelope]
         tx.handling(causes[contact.contact_id])
         if contact.contact_id in asked:
             announce_review(tx, asked[contact.contact_id])
+            await ask_where_worth(tx, contact, modes[contact.contact_id])
         else:
             actions.announce(tx, contact, decided[contact.contact_id])
             await actions.settle_followers(tx, contact, followers.get(contact.contact_id, ()))
 
 
 def _suggest(tx: Transaction, contact: Contact) -> list[Decided]:
-    return decide_reading(contact.contact_id, contact.reading.concerns, actions.packs_of(tx))
+    return decide_reading(contact, actions.packs_of(tx))
 
 
 async def _guarded(tx: Transaction, contacts: Sequence[Contact]) -> dict[UUID, list[Decided]]:

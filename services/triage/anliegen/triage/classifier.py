@@ -34,7 +34,8 @@ class Reading:
     """What was read from one contact: its matters, the main one first. `other` names what is for none of the tasks.
 
     `confidence` is that of the main matter, or of its being for none of the tasks.
-    `stated` says that the customer named the task.
+    `stated` says that the customer named the task, `likely` how sure each of the likeliest tasks is by itself, `choice`
+    which option a short answer to a question names (from 1).
     Flags, priority and sentiment are those of the contact as a whole, for a follow-up and for those who review it.
     """
 
@@ -46,6 +47,8 @@ class Reading:
     sentiment: Sentiment = Sentiment.NEUTRAL
     confidence: float = 0.0
     stated: bool = False
+    likely: tuple[tuple[Task, float], ...] = ()
+    choice: int | None = None
 
 
 class Classifier(Protocol):

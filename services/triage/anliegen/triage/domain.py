@@ -1,17 +1,16 @@
 """What triage decides: what a contact is about, who should see it, and when a person has to look. Pure."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from anliegen.events import Concern, FailureOrigin, Flag, JourneyStage, Priority, Reason, Sentiment, Task
+from anliegen.events import Concern, FailureOrigin, Flag, JourneyStage, Priority, Sentiment, Task
 from anliegen.kit import ids
 from anliegen.kit.errors import Conflict, Invalid, NotFound
 
-from .classifier import UNSPECIFIED, ReadConcern, Reading
-from .packs import Mode, Packs, Routing
+from .classifier import Reading
+from .packs import Mode, Routing
 
 FOLLOW_UP = "follow_up"
 """The intent of a follow-up on a case whose beginning triage has not seen."""
@@ -52,6 +51,7 @@ class DecidedBy(StrEnum):
     RULES = "rules"
     MODEL = "model"
     PERSON = "person"
+    CUSTOMER = "customer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,7 @@ class Contact:
     found_by: str | None = None
     decided_by: DecidedBy | None = None
     decided_at: datetime | None = None
+    market: str | None = None
     version: int = 1
 
 
@@ -128,6 +129,7 @@ class Review:
     decided_by: str | None
     version: int
     mode: Mode | None = None
+    market: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,17 +147,6 @@ class Draft:
     case_id: UUID | None = None
     start: int | None = None
     end: int | None = None
-
-
-def draft_of(concern: Concern) -> Draft:
-    """A suggestion as a person names it who agrees to it."""
-    said = next((one for one in concern.reasons if one.start is not None), None)
-    return Draft(
-        task=concern.task, intent=None if concern.intent == UNSPECIFIED else concern.intent, origin=concern.origin,
-        stage=concern.stage, priority=concern.priority, sentiment=concern.sentiment, hardness=concern.hardness,
-        flags=concern.flags, case_id=concern.case_id,
-        start=said.start if said else None, end=said.end if said else None,
-    )  # fmt: skip
 
 
 def concern_id_of(contact_id: UUID, ordinal: int) -> UUID:
@@ -181,114 +172,3 @@ def is_served(reading: Reading, routing: Routing) -> bool:
 def confidence_of(reading: Reading) -> float:
     """How sure a reading is: as sure as its weakest matter."""
     return min((one.confidence for one in reading.concerns), default=0.0)
-
-
-def decide_reading(contact_id: UUID, concerns: Sequence[ReadConcern], packs: Packs) -> list[Decided]:
-    """Each matter of a reading as a concern of its own."""
-    return [_decided(contact_id, ordinal, one, None, packs) for ordinal, one in enumerate(concerns)]
-
-
-def continue_cases(
-    contact_id: UUID, reading: Reading, cases: Sequence[tuple[UUID, Task, str | None]], found_by: str, packs: Packs
-) -> list[Decided]:
-    """A follow-up on these cases (id, task, intent where it is known): the same tasks go on, in the mood of now."""
-    confidence = packs.routing.follow_up_confidence.get(found_by, min(packs.routing.follow_up_confidence.values()))
-    reasons = (Reason(rule=f"continues: {found_by}"),)
-    concerns = []
-    for ordinal, (case_id, task, intent_name) in enumerate(cases):
-        read = _whole(reading, packs, task=task, name=intent_name or FOLLOW_UP, confidence=confidence, reasons=reasons)
-        concerns.append(_decided(contact_id, ordinal, read, case_id, packs))
-    return concerns
-
-
-def hand_over(contact: Contact, handover: Handover, *, ordinal: int, packs: Packs) -> Decided:
-    """A case of one task as a matter of another, as the contact was read where that speaks of the other task."""
-    to = handover.to_task
-    name = next((one.intent for one in contact.reading.concerns if one.task is to), UNSPECIFIED)
-    reasons = (Reason(rule=f"handed over by {handover.task}"),)
-    read = _whole(contact.reading, packs, task=to, name=name, confidence=1.0, reasons=reasons)
-    # That somebody cancelled was said when the contact came, and is nothing new.
-    read = replace(read, flags=tuple(flag for flag in read.flags if flag is not Flag.CANCELLATION))
-    decided = _decided(contact.contact_id, ordinal, read, handover.case_id, packs)
-    return replace(decided, case_id=case_id_of(decided.concern.concern_id, to))
-
-
-def going_on(decided: Sequence[Decided], handovers: Sequence[Handover]) -> list[Decided]:
-    """What a person decided, where cases wait that were handed over: what is new goes on from them, in their order."""
-    waiting = iter(handovers)
-    linked = []
-    for one in decided:
-        handover = next(waiting, None) if one.concern.case_id is None else None
-        concern = one.concern.model_copy(update={"case_id": handover.case_id}) if handover else one.concern
-        linked.append(replace(one, concern=concern))
-    return linked
-
-
-def decide_drafts(contact: Contact, drafts: Sequence[Draft], packs: Packs, *, first: int = 0) -> list[Decided]:
-    """What a person decided, counted from `first` on. Raises TaskNotServed and IntentUnknown."""
-    concerns = []
-    for ordinal, draft in enumerate(drafts, start=first):
-        if draft.task not in packs.routing.served_tasks:
-            raise TaskNotServed(task=draft.task.value, served=sorted(packs.routing.served_tasks))
-        name = draft.intent or UNSPECIFIED
-        intent = packs.intent(name)
-        if name != UNSPECIFIED and (intent is None or intent.task != draft.task):
-            raise IntentUnknown(task=draft.task.value, intent=name)
-        reasons = (Reason(rule="decided by a person", start=draft.start, end=draft.end),)
-        read = _whole(contact.reading, packs, task=draft.task, name=name, confidence=1.0, reasons=reasons)
-        read = replace(
-            read,
-            origin=draft.origin or read.origin,
-            stage=draft.stage or read.stage,
-            priority=draft.priority or read.priority,
-            sentiment=draft.sentiment or read.sentiment,
-            hardness=draft.hardness or read.hardness,
-            flags=read.flags if draft.flags is None else draft.flags,
-        )
-        concerns.append(_decided(contact.contact_id, ordinal, read, draft.case_id, packs))
-    return concerns
-
-
-def _whole(
-    reading: Reading, packs: Packs, *, task: Task, name: str, confidence: float, reasons: tuple[Reason, ...]
-) -> ReadConcern:
-    """A matter of this intent, in the mood and with the flags of the whole contact."""
-    intent = packs.intent(name)
-    hardness = (intent.hardness if intent else 1) + packs.routing.added_hardness(reading.flags)
-    flags = {*reading.flags, *(intent.flags if intent else ())}
-    return ReadConcern(
-        task=task,
-        intent=name,
-        confidence=confidence,
-        origin=intent.origin if intent else FailureOrigin.UNKNOWN,
-        stage=intent.stage if intent else JourneyStage.UNKNOWN,
-        priority=packs.routing.highest(reading.priority, intent.priority if intent else Priority.NORMAL),
-        sentiment=reading.sentiment,
-        hardness=min(hardness, 5),
-        flags=tuple(flag for flag in Flag if flag in flags),
-        skills=intent.skills if intent else (),
-        reasons=reasons,
-    )
-
-
-def _decided(contact_id: UUID, ordinal: int, read: ReadConcern, continued: UUID | None, packs: Packs) -> Decided:
-    concern_id = concern_id_of(contact_id, ordinal)
-    tier = packs.routing.base_tier(read.hardness, read.flags)
-    concern = Concern(
-        concern_id=concern_id,
-        ordinal=ordinal,
-        task=read.task,
-        intent=read.intent,
-        origin=read.origin,
-        stage=read.stage,
-        priority=read.priority,
-        sentiment=read.sentiment,
-        hardness=read.hardness,
-        flags=read.flags,
-        tier=tier,
-        skills=read.skills,
-        confidence=read.confidence,
-        reasons=read.reasons,
-        case_id=continued,
-    )
-    return Decided(concern, continued or case_id_of(concern_id, read.task), tier)

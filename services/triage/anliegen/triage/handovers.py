@@ -11,7 +11,8 @@ from anliegen.kit import Transaction
 
 from . import store
 from .actions import announce, guard_concerns, packs_of
-from .domain import Contact, DecidedBy, Handover, hand_over
+from .deciding import hand_over
+from .domain import Contact, DecidedBy, Handover
 from .modes.actions import note_judgement
 from .packs import Mode
 from .reviews import announce_review, review_of

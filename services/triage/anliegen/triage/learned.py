@@ -17,15 +17,19 @@ from .signs import Sign, Signs
 EMPTY = "empty"
 RAISED = -0.15
 """From which score on the model raises a flag by itself: a flag that is missed is worse than one too many."""
-AGREED = -0.6
+AGREED = -0.8
 """From which score on a sign raises its flag: below it the text speaks of something else."""
 SURE_LABEL = 0.5
 """From which confidence on what the model says of a text is preferred to what follows from its intent."""
 MOST_REASONS = 20
 KNOWN_WORDS = 0.3
 """The share of words that are known in a text of a language that was learned, at least."""
+LIKELY = 3
+"""How many tasks are told by how sure each of them is."""
 FEW_WORDS = 4
 """Of fewer words no share is taken."""
+SURE_LANGUAGE = 0.8
+"""From which confidence on a text's own words say its language, whatever is said of it."""
 
 
 def load_classifier(packs: Packs) -> "LearnedClassifier":
@@ -60,7 +64,7 @@ class LearnedClassifier:
         """Read one contact."""
         tokens = tokens_of(text, subject)
         read = self._model.read(tokens)
-        language = language or self._language(read)
+        language = self._language(read, given=language)
         signs = self._signs.find(text, subject, language)
         flags = self._flags(read, signs) if tokens else ()
         whole = Reading(
@@ -80,6 +84,7 @@ class LearnedClassifier:
             intent = self._packs.intent(other)
             return self._with(whole, [], other=other, confidence=confidence, flags=intent.flags if intent else ())
         matters = self._matters(read)
+        whole = replace(whole, likely=self._likely(sure))
         return self._with(
             whole, [self._concern(read, matter, whole, signs, alone=len(matters) == 1) for matter in matters]
         )
@@ -111,15 +116,25 @@ class LearnedClassifier:
     def _best_within(self, sure: Floats, task: str) -> str:
         return self._intents.labels[int(np.where(self._tasks == task, sure, -1.0).argmax())]
 
-    def _language(self, read: Read) -> str:
-        """The language of a text, or that nobody knows: of one that was not learned hardly any word is known."""
+    def _language(self, read: Read, *, given: str | None) -> str:
+        """The language of a text, or that nobody knows: of one that was not learned hardly any word is known.
+
+        What is said of a few words or of what is unclear counts, as it may be where the text came in.
+        """
+        if len(read.tokens) < FEW_WORDS and given is not None:
+            return given
         if len(read.tokens) >= FEW_WORDS and read.known < KNOWN_WORDS:
             return UNDETERMINED
-        return self._answer(read, "language")[0]
+        found, sure = self._answer(read, "language")
+        return found if sure >= SURE_LANGUAGE else given or found
 
     def _surest_task(self, sure: Floats) -> str:
         tasks = list(dict.fromkeys(self._tasks))
         return str(max(tasks, key=lambda task: float(sure[self._tasks == task].sum())))
+
+    def _likely(self, sure: Floats) -> tuple[tuple[Task, float], ...]:
+        by_task = [(Task(task), float(sure[self._tasks == task].sum())) for task in set(self._tasks) - {OTHER}]
+        return tuple((task, round(share, 4)) for task, share in sorted(by_task, key=lambda one: -one[1])[:LIKELY])
 
     def _confidence(self, read: Read, task: str, matter: Matter | None) -> float:
         first, last = (matter.first, matter.last) if matter else (0, None)
@@ -181,14 +196,18 @@ class LearnedClassifier:
         )
 
     def _flags(self, read: Read, signs: Sequence[Sign]) -> tuple[Flag, ...]:
-        signed = {sign.means for sign in signs if isinstance(sign.means, Flag)}
         found = set()
         for flag in Flag:
-            if flag.value in self._model.heads:
-                said = read.score(flag.value, "true")
-                raised = said >= (AGREED if flag in signed else RAISED)
+            signed = [sign for sign in signs if sign.means is flag]
+            if flag.value not in self._model.heads:
+                raised = bool(signed)
+            elif signed:
+                # A threat in the last sentence of a long story is one all the same.
+                places = {read.sentence_at(sign.start) for sign in signed if sign.start is not None}
+                said = [read.score(flag.value, "true", *place) for place in ((0, None), *places)]
+                raised = max(said) >= AGREED
             else:
-                raised = flag in signed
+                raised = read.score(flag.value, "true") >= RAISED
             if raised:
                 found.add(flag)
         return tuple(flag for flag in Flag if flag in found)

@@ -14,7 +14,8 @@ from .learned import load_classifier
 from .learning import api as learning_api
 from .modes import api as modes_api
 from .modes.actions import begin_counting
-from .packs import load_packs
+from .packs import load_packs, with_accounts
+from .questions import api as questions_api
 
 
 class TriageSettings(Settings):
@@ -22,6 +23,8 @@ class TriageSettings(Settings):
 
     tasks: frozenset[Task] = frozenset()
     """The tasks that this deployment has a service for; empty: those that `routing.toml` names."""
+    markets: dict[str, str] = Field(default_factory=dict)
+    """The market (ISO 3166-1) of each of our accounts: mailboxes, numbers, forms. Beside those in `routing.toml`."""
     keep_words_days: int = Field(default=365, gt=0)
     """For how long words are kept that may be learned from, in days."""
 
@@ -34,6 +37,8 @@ async def open_resources(context: Context) -> AsyncIterator[None]:
     if context.settings.tasks:
         routing = packs.routing.model_copy(update={"served_tasks": context.settings.tasks})
         packs = packs.model_copy(update={"routing": routing})
+    if context.settings.markets:
+        packs = with_accounts(packs, context.settings.markets)
     context.resources["packs"] = packs
     begin_counting(context.service.name)
     context.resources["keep_words"] = timedelta(days=context.settings.keep_words_days)
@@ -46,7 +51,7 @@ service = Service(
     title="Triage",
     description="What a contact is about, how urgent it is, and which task settles it.",
     settings=TriageSettings,
-    routers=(api.router, modes_api.router, learning_api.router),
+    routers=(api.router, modes_api.router, learning_api.router, questions_api.router),
     handlers=handlers.handlers,
     timers=handlers.timers,
     measures=(gauges.measure_reviews,),

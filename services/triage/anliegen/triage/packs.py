@@ -6,7 +6,7 @@ from datetime import date
 from enum import StrEnum
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -118,6 +118,15 @@ class TaskPolicy(_Strict):
     thresholds: Thresholds
 
 
+class Questions(_Strict):
+    """When a customer is asked which task it is: on which channels by triage itself, and how often at most (R62)."""
+
+    most: int = Field(ge=0, le=2)
+    channels: frozenset[str]
+    together: float = Field(gt=0, le=1)
+    words: float = Field(gt=0, le=1)
+
+
 class FitnessPolicy(_Strict):
     """What has to be seen before a task may be automated."""
 
@@ -126,6 +135,45 @@ class FitnessPolicy(_Strict):
     precision: float = Field(gt=0, le=1)
     precision_for_certain: float = Field(gt=0, le=1)
     most_drift: float = Field(gt=0)
+
+
+Market = Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
+
+
+class Markets(_Strict):
+    """Which market (ISO 3166-1 alpha-2) a contact comes from: by our side of the channel, else by the sender."""
+
+    default: Market
+    accounts: Mapping[str, Market] = {}
+    calling_codes: Mapping[Annotated[str, Field(pattern=r"^\+\d{1,3}$")], Market] = {}
+    domains: Mapping[Annotated[str, Field(pattern=r"^[a-z]{2,}$")], Market] = {}
+
+
+class When(_Strict):
+    """What has to hold for a rule: one of each list; of flags and priorities, too. What is left out holds always."""
+
+    tasks: frozenset[Task] = frozenset()
+    intents: frozenset[str] = frozenset()
+    languages: frozenset[str] = frozenset()
+    markets: frozenset[Market] = frozenset()
+    channels: frozenset[str] = frozenset()
+    flags: frozenset[Flag] = frozenset()
+    priorities: frozenset[Priority] = frozenset()
+
+    @model_validator(mode="after")
+    def _refuse_unknown(self) -> Self:
+        if "unknown" in {*self.tasks, *self.flags, *self.priorities}:
+            raise ValueError("a value that the events do not know")
+        return self
+
+
+class Rule(_Strict):
+    """Who should see matters of a kind: the skills that are asked for, and the tier at least."""
+
+    name: str = Field(min_length=3)
+    when: When
+    skills: tuple[str, ...] = ()
+    tier: int = Field(default=1, ge=1, le=3)
 
 
 class Guard(_Strict):
@@ -143,9 +191,11 @@ class Routing(_Strict):
     default: TaskPolicy
     tasks: Mapping[Task, TaskPolicy] = {}
     fitness: FitnessPolicy
+    questions: Questions
     guard: Guard
     tier_of_hardness: tuple[int, int, int, int, int]
-    tier_of_flag: Mapping[Flag, int]
+    markets: Markets
+    rules: tuple[Rule, ...] = ()
     priority_of_flag: Mapping[Flag, Priority]
     hardness_of_flag: Mapping[Flag, int]
     follow_up_confidence: Mapping[str, float]
@@ -159,10 +209,6 @@ class Routing(_Strict):
     def added_hardness(self, flags: Iterable[Flag]) -> int:
         """What these flags add to the hardness of a matter."""
         return sum(self.hardness_of_flag.get(flag, 0) for flag in flags)
-
-    def base_tier(self, hardness: int, flags: Iterable[Flag]) -> int:
-        """The tier that a matter asks for, 1 to 3, before failures are counted."""
-        return max([self.tier_of_hardness[hardness - 1], *(self.tier_of_flag.get(flag, 1) for flag in flags)])
 
     def raised_priority(self, flags: Iterable[Flag]) -> Priority:
         """The priority that these flags ask for."""
@@ -180,6 +226,13 @@ class Packs(_Strict):
     intents: IntentPack
     routing: Routing
     languages: Mapping[str, LanguagePack]
+
+    @model_validator(mode="after")
+    def _must_know_intents(self) -> Self:
+        named = {intent for rule in self.routing.rules for intent in rule.when.intents}
+        if strangers := named - self.intents.intents.keys():
+            raise ValueError(f"rules name intents that are not there: {', '.join(sorted(strangers))}")
+        return self
 
     def version(self, language: str) -> str:
         """Names the packs behind a decision and their versions: `routing/2026.1 intents/2026.1 words_de/2026.1`."""
@@ -202,3 +255,10 @@ def load_packs(folder: Traversable | None = None) -> Packs:
         routing=Routing.model_validate(content.pop("routing.toml")),
         languages={pack["language"]: LanguagePack.model_validate(pack) for pack in content.values()},
     )
+
+
+def with_accounts(packs: Packs, accounts: Mapping[str, str]) -> Packs:
+    """The packs of a deployment that names the markets of its accounts. Raises pydantic's ValidationError."""
+    known = packs.routing.markets
+    markets = Markets.model_validate(known.model_dump() | {"accounts": {**known.accounts, **accounts}})
+    return packs.model_copy(update={"routing": packs.routing.model_copy(update={"markets": markets})})

@@ -28,6 +28,7 @@ def review_of(contact: Contact, suggestions: Sequence[Decided], *, mode: Mode | 
         decided_by=None,
         version=1,
         mode=mode,
+        market=contact.market,
     )
 
 
@@ -42,5 +43,6 @@ def announce_review(tx: Transaction, review: Review) -> None:
             confidence=review.confidence,
             suggestions=review.suggestions,
             requested_at=review.requested_at,
+            market=review.market,
         )
     )

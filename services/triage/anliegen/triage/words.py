@@ -5,10 +5,12 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 MOST_CHARACTERS = 5_000
 """What a person wants is said early; the rest of a long text is not read."""
+MOST_WORDS_KEPT = 20_000
+"""Of how many words it is remembered which patterns they belong to; then that begins anew."""
 WIDEST_GAP = 4
 """How many words `..` lets through."""
 
@@ -18,6 +20,7 @@ _SAME = {"ae": "a", "oe": "o", "ue": "u"}
 _SAME_PATTERN = re.compile("ae|oe|ue")
 
 
+@lru_cache(maxsize=100_000)
 def fold(word: str) -> str:
     """A word as it is compared: small letters, no accents, `ß` as `ss`, and `ä`, `ae` and `a` as one.
 
@@ -167,6 +170,7 @@ class Matcher:
         # A pattern is tried only where its first word is found at all.
         self._by_first: dict[int, list[int]] = defaultdict(list)
         self._patterns: list[tuple[list[_Part], list[_Part]]] = []
+        self._known: dict[str, frozenset[int]] = {}
         for index, pattern in enumerate(patterns):
             wanted = [self._numbered(part, numbers) for part in pattern.wanted]
             self._patterns.append((wanted, [self._numbered(part, numbers) for part in pattern.unwanted]))
@@ -193,7 +197,15 @@ class Matcher:
         spans = ((index, self._match(self._patterns[index], text, places)) for index in sorted(tried))
         return {index: span for index, span in spans if span is not None}
 
-    def _atoms_of(self, word: str) -> set[int]:
+    def _atoms_of(self, word: str) -> frozenset[int]:
+        known = self._known.get(word)
+        if known is None:
+            if len(self._known) >= MOST_WORDS_KEPT:
+                self._known.clear()
+            known = self._known[word] = frozenset(self._look_up(word))
+        return known
+
+    def _look_up(self, word: str) -> set[int]:
         found = set(self._tables["whole"].get(word, ()))
         for length in range(1, len(word) + 1):
             found.update(self._tables["begin"].get(word[:length], ()))

@@ -160,6 +160,11 @@ readings_judged = Counter(
     "Tasks read that a person decided (review) or their task handed on (handover): confirmed or overridden.",
     ("service", "task", "source", "result"),
 )
+routing_questions = Counter(
+    "routing_questions_total",
+    "Questions to customers which task it is, by who asked, and what became of them: asked, answered, unclear.",
+    ("service", "asked_by", "result"),
+)
 contacts_received = Counter("contacts_received_total", "Contacts that came, by channel.", ("service", "channel"))
 
 channel_last_received = Ages(

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from anliegen.events import Channel, Envelope, ReplyRequested, ReplySent
+from anliegen.events import Channel, ContentReference, Envelope, ReplyRequested, ReplySent, RoutingQuestionAsked
 from anliegen.kit import Transaction
 from anliegen.kit.telemetry import traces
 
@@ -26,6 +26,8 @@ from ..store import claims, customers, outgoing
 from ..store import contacts as contact_store
 from .fail import announce_failure, cause_of, fail_reply
 
+ROUTING_QUESTION = "routing_question"
+"""The template that asks which task a contact is about."""
 NOT_NOTED = "not_noted"
 """A channel took it over, which could not be noted: it is noted later, and not sent again."""
 STATUS_FAILED = "failed"
@@ -34,11 +36,29 @@ STATUSES_DELIVERED = frozenset({"delivered", "read"})
 
 async def queue_reply(tx: Transaction, event: ReplyRequested) -> None:
     """Queue the words that a task asks for. Its journey is locked; asked twice, it is sent once."""
+    await _queue(tx, event, template=event.template, values=event.values, files=event.attachments, answers=event)
+
+
+async def queue_question(tx: Transaction, event: RoutingQuestionAsked) -> None:
+    """Queue the question which task a contact is about: there is no case yet, so an answer continues the contact."""
+    options = {f"option_{number}": task.value for number, task in enumerate(event.options, start=1)}
+    await _queue(tx, event, template=ROUTING_QUESTION, values={"option_3": "", **options})
+
+
+async def _queue(
+    tx: Transaction,
+    event: ReplyRequested | RoutingQuestionAsked,
+    *,
+    template: str,
+    values: Mapping[str, str],
+    files: tuple[ContentReference, ...] = (),
+    answers: ReplyRequested | None = None,
+) -> None:
     resources = resources_of(tx)
     contact = await contact_store.find_contact(tx, contact_id=event.contact_id)
-    way = await _way(tx, contact, has_files=bool(event.attachments)) if contact else None
+    way = await _way(tx, contact, has_files=bool(files)) if contact else None
     code = "contact_unknown" if contact is None else "no_channel" if way is None else None
-    if code is None and event.template not in resources.texts.keys:
+    if code is None and template not in resources.texts.keys:
         code = "template_unknown"
     on_page = code is None and way is not None and way.recipient is None
     reply = Reply(
@@ -46,12 +66,12 @@ async def queue_reply(tx: Transaction, event: ReplyRequested) -> None:
         contact_id=event.contact_id,
         journey_id=event.journey_id,
         way=way or Way(contact.channel if contact else Channel.UNKNOWN, contact.account if contact else "", None),
-        template=event.template,
+        template=template,
         language=language_for(event.language, contact.language if contact else None),
-        values={**event.values, **({"reference": contact.reference} if contact else {})},
-        attachments=event.attachments,
-        case_id=event.case_id,
-        task=event.task,
+        values={**values, **({"reference": contact.reference} if contact else {})},
+        attachments=files,
+        case_id=answers.case_id if answers else None,
+        task=answers.task if answers else None,
         state=ReplyState.FAILED if code else ReplyState.SENT if on_page else ReplyState.PENDING,
         code=code,
         sent_at=tx.now if on_page else None,

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .features import name_of, pair_feature, pairs_of, pieces_of, word_feature
-from .tokens import Token
+from .tokens import Gap, Token
 
 Floats = NDArray[np.float32]
 Curve = Sequence[tuple[float, float]]
@@ -175,10 +175,18 @@ class Read:
         lengths = np.sqrt(np.maximum(self._squares[end] - self._squares[first], 1e-6))
         return np.asarray((sums / lengths[:, None]).sum(0) + self._model.bias, np.float32)
 
-    def score(self, head: str, label: str) -> float:
-        """The score of one answer for the text as a whole: above zero it is likelier than not."""
+    def score(self, head: str, label: str, first: int = 0, last: int | None = None) -> float:
+        """The score of one answer for the text or a part of it: above zero it is likelier than not."""
         asked = self._model.heads[head]
-        return float(self._whole[asked.first + asked.labels.index(label)])
+        scores = self.scores(first, last) if (first, last) != (0, None) else self._whole
+        return float(scores[asked.first + asked.labels.index(label)])
+
+    def sentence_at(self, offset: int) -> tuple[int, int]:
+        """From which token up to which the sentence goes that stands at this offset of the text."""
+        begins = [place for place, token in enumerate(self.tokens) if place == 0 or token.gap >= Gap.SENTENCE]
+        offsets = [self.tokens[place].start for place in begins]
+        at = max((i for i, start in enumerate(offsets) if start is not None and start <= offset), default=0)
+        return begins[at], begins[at + 1] if at + 1 < len(begins) else len(self.tokens)
 
     def confidences(self, head: str, first: int = 0, last: int | None = None) -> Floats:
         """How sure each answer of a head is, in the order of its labels; they sum up to one."""

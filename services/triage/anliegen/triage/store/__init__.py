@@ -26,6 +26,7 @@ from .reviews import (
     insert_reviews,
     list_reviews,
     update_review,
+    update_review_version,
     upsert_review,
 )
 
@@ -52,6 +53,7 @@ __all__ = [
     "update_contact",
     "update_contact_version",
     "update_review",
+    "update_review_version",
     "update_tiers",
     "upsert_review",
 ]

@@ -24,11 +24,11 @@ async def insert_contacts(tx: Transaction, contacts: Sequence[Contact]) -> set[U
     rows = await tx.fetch(
         """
         INSERT INTO contacts (contact_id, journey_id, channel, language, received_at, status, earlier_contact_id,
-                              found_by, pack, decided_by, decided_at, reading)
-        SELECT a, b, c, d, e, f, g, h, i, j, k, l::jsonb
+                              found_by, pack, decided_by, decided_at, reading, market)
+        SELECT a, b, c, d, e, f, g, h, i, j, k, l::jsonb, m
         FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::timestamptz[], $6::text[], $7::uuid[],
-                    $8::text[], $9::text[], $10::text[], $11::timestamptz[], $12::text[])
-             AS given (a, b, c, d, e, f, g, h, i, j, k, l)
+                    $8::text[], $9::text[], $10::text[], $11::timestamptz[], $12::text[], $13::text[])
+             AS given (a, b, c, d, e, f, g, h, i, j, k, l, m)
         ON CONFLICT (contact_id) DO NOTHING RETURNING contact_id
         """,
         [one.contact_id for one in contacts],
@@ -43,6 +43,7 @@ async def insert_contacts(tx: Transaction, contacts: Sequence[Contact]) -> set[U
         [one.decided_by for one in contacts],
         [one.decided_at for one in contacts],
         [_reading.dump_json(one.reading).decode() for one in contacts],
+        [one.market for one in contacts],
     )
     return {row["contact_id"] for row in rows}
 
@@ -67,7 +68,7 @@ async def find_contact(tx: Transaction, *, contact_id: UUID) -> Contact | None:
     row = await tx.fetchrow(
         """
         SELECT contact_id, journey_id, channel, language, received_at, status, earlier_contact_id, found_by, reading,
-               pack, decided_by, decided_at, version
+               pack, decided_by, decided_at, market, version
         FROM contacts WHERE contact_id = $1
         """,
         contact_id,

@@ -18,7 +18,7 @@ _concerns = TypeAdapter(tuple[Concern, ...])
 Edge = tuple[datetime, UUID]
 _REVIEW = """
     SELECT review_id, contact_id, journey_id, language, channel, priority, confidence, suggestions, other, status,
-           requested_at, decided_at, decided_by, version, mode
+           requested_at, decided_at, decided_by, version, mode, market
     FROM reviews
 """
 
@@ -28,14 +28,14 @@ async def insert_reviews(tx: Transaction, reviews: Sequence[Review]) -> None:
     await tx.executemany(
         """
         INSERT INTO reviews (review_id, contact_id, journey_id, language, channel, priority, confidence, suggestions,
-                             other, requested_at, mode)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+                             other, requested_at, mode, market)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
         """,
         [
             (
                 one.review_id, one.contact_id, one.journey_id, one.language, one.channel, one.priority, one.confidence,
                 _concerns.dump_python(one.suggestions, mode="json"), one.other, one.requested_at,
-                one.mode,
+                one.mode, one.market,
             )
             for one in reviews
         ],
@@ -47,8 +47,8 @@ async def upsert_review(tx: Transaction, review: Review) -> None:
     await tx.execute(
         """
         INSERT INTO reviews AS known (review_id, contact_id, journey_id, language, channel, priority, confidence,
-                                      suggestions, other, requested_at, mode)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+                                      suggestions, other, requested_at, mode, market)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
         ON CONFLICT (contact_id) DO UPDATE SET
             suggestions = CASE known.status WHEN 'open' THEN known.suggestions || excluded.suggestions
                                             ELSE excluded.suggestions END,
@@ -57,7 +57,7 @@ async def upsert_review(tx: Transaction, review: Review) -> None:
         """,
         review.review_id, review.contact_id, review.journey_id, review.language, review.channel, review.priority,
         review.confidence, _concerns.dump_python(review.suggestions, mode="json"), review.other, review.requested_at,
-        review.mode,
+        review.mode, review.market,
     )  # fmt: skip
 
 
@@ -76,6 +76,7 @@ async def list_reviews(
     languages: Sequence[str],
     channels: Sequence[str],
     priorities: Sequence[str],
+    markets: Sequence[str] = (),
     after: Edge | None,
     backwards: bool,
     limit: int,
@@ -87,12 +88,13 @@ async def list_reviews(
           AND (cardinality($2::text[]) = 0 OR language = ANY($2))
           AND (cardinality($3::text[]) = 0 OR channel = ANY($3))
           AND (cardinality($4::text[]) = 0 OR priority = ANY($4))
+          AND (cardinality($8::text[]) = 0 OR market = ANY($8))
     """
     by = "AND ($5::timestamptz IS NULL OR (requested_at, review_id) > ($5, $6::uuid)) ORDER BY requested_at, review_id"
     if backwards:
         by = "AND (requested_at, review_id) < ($5, $6) ORDER BY requested_at DESC, review_id DESC"
     query = _REVIEW + wanted + by + " LIMIT $7"
-    rows = await tx.fetch(query, statuses, languages, channels, priorities, at, review_id, limit)
+    rows = await tx.fetch(query, statuses, languages, channels, priorities, at, review_id, limit, markets)
     return [_review(row) for row in rows]
 
 
@@ -111,6 +113,12 @@ async def update_review(tx: Transaction, *, review_id: UUID, decided_by: str, de
         """,
         review_id, decided_by, decided_at,
     )  # fmt: skip
+    return await get_review(tx, review_id=review_id)
+
+
+async def update_review_version(tx: Transaction, *, review_id: UUID) -> Review:
+    """What a reader of this review sees has changed."""
+    await tx.execute("UPDATE reviews SET version = version + 1 WHERE review_id = $1", review_id)
     return await get_review(tx, review_id=review_id)
 
 
