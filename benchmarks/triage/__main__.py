@@ -17,7 +17,7 @@ from anliegen.triage.learned import LearnedClassifier
 from anliegen.triage.model import training
 from anliegen.triage.model.messages import FLAGS, Message, examples_of, group_of, read_messages
 from anliegen.triage.model.scorer import Model
-from anliegen.triage.model.space import counted, matrix_of, space_of
+from anliegen.triage.model.space import matrix_of, space_of, table_of
 from anliegen.triage.model.tokens import tokens_of
 from anliegen.triage.packs import load_packs
 
@@ -164,7 +164,7 @@ def _development() -> Iterator[str]:
     for learn, ask in GroupShuffleSplit(SEEDS, test_size=0.2, random_state=1).split(messages, groups=groups):
         examples = examples_of([messages[index] for index in learn])
         content = training.pack(
-            examples, [counted(one.tokens) for one in examples], temperatures, proof=model.proof, curve=curve
+            examples, table_of([one.tokens for one in examples]), temperatures, proof=model.proof, curve=curve
         )
         outcomes = read_all(LearnedClassifier(PACKS, Model.of(content)), PACKS, [messages[index] for index in ask])
         for language, of in by(outcomes, lambda one: str(one.message["language"])).items():
@@ -236,10 +236,10 @@ def _public() -> Iterator[str]:
 
 
 def _accuracy(learn: list[tuple[str, str]], ask: list[tuple[str, str]]) -> float:
-    counts = [counted(tokens_of(text)) for text, _ in learn]
-    space = space_of(counts)
-    solver = LinearSVC(C=training.STRENGTH, random_state=0).fit(matrix_of(counts, space), [label for _, label in learn])
-    asked = matrix_of([counted(tokens_of(text)) for text, _ in ask], space)
+    table = table_of([tokens_of(text) for text, _ in learn])
+    space = space_of(table)
+    solver = LinearSVC(C=training.STRENGTH, random_state=0).fit(matrix_of(table, space), [label for _, label in learn])
+    asked = matrix_of(table_of([tokens_of(text) for text, _ in ask]), space)
     return float(np.mean(solver.predict(asked) == np.array([label for _, label in ask])))
 
 

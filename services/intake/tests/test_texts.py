@@ -22,6 +22,7 @@ VALUES = {
     "sender_name": "Kundenservice", "amount": "2500 EUR", "code": "ABCD-EFGH-JKLM-NPQR", "valid_until": "2027-03-02",
     "old_number": "R-1", "total": "4865 CHF", "difference": "12972 CHF", "open_amount": "4865 CHF",
     "account_credit": "0 CHF", "reversed_number": "R-1-K1",
+    "option_1": "billing_inquiry", "option_2": "claims", "option_3": "feedback",
 }  # fmt: skip
 
 

@@ -59,7 +59,11 @@ def test_spelling_does_not_matter(text: str) -> None:
 )
 def test_the_language_is_recognised_where_nobody_said_it(text: str, language: str) -> None:
     assert read(text).language == language
-    assert read(text, language="it").language == "it", "what intake says is not doubted"
+    assert read(text, language="it").language == language, "the words say it, whatever is said of them"
+
+
+def test_what_is_said_of_a_few_words_is_believed() -> None:
+    assert read("Ok, super", language="it").language == "it"
 
 
 @pytest.mark.parametrize("text", ["Faturam yanlış, lütfen kontrol edin.", "Моя посылка не пришла, где она?"])

@@ -30,6 +30,9 @@ Deliver = Callable[..., Awaitable[list[Announced]]]
 Published = Callable[..., Awaitable[list[Any]]]
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 INVOICE = "Guten Tag, meine Rechnung vom Februar ist zu hoch. Bitte prüfen Sie das."
+TWO_MATTERS = (
+    "Auf der Rechnung vom Februar stimmt der Betrag nicht. Ausserdem sind wir umgezogen, die neue Adresse ist Seeweg 4."
+)
 UNCLEAR = "Hallo zusammen, könnten Sie sich das bitte einmal ansehen? Gruss, Reto"
 
 
@@ -72,7 +75,7 @@ async def test_unclear_message_waits_for_a_person_instead_of_a_guess(deliver: De
 
 
 async def test_two_separate_matters_are_two_concerns(deliver: Deliver, published: Published) -> None:
-    await deliver(contact("Meine Rechnung ist falsch. Ausserdem: wir sind umgezogen, die neue Adresse ist Seeweg 4."))
+    await deliver(contact(TWO_MATTERS))
     triaged = await only(published)
     assert [concern.task for concern in triaged.concerns] == [Task.BILLING_INQUIRY, Task.ADMINISTRATION]
     assert [concern.ordinal for concern in triaged.concerns] == [0, 1]
@@ -116,7 +119,7 @@ async def test_reply_to_a_case_continues_it(deliver: Deliver, published: Publish
 
 
 async def test_reply_to_a_contact_continues_all_its_cases(deliver: Deliver, published: Published) -> None:
-    first = contact("Meine Rechnung ist falsch. Ausserdem: wir sind umgezogen, die neue Adresse ist Seeweg 4.")
+    first = contact(TWO_MATTERS)
     thread = Thread(contact_id=first.contact_id, found_by="references")
     reply = contact("Haben Sie das schon gesehen?", journey_id=first.journey_id, thread=thread)
     await deliver(first, reply)

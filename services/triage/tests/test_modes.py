@@ -150,8 +150,15 @@ async def test_nothing_is_confirmed_where_nothing_was_chosen(client: Any, delive
     assert (refused.status_code, refused.json()["code"]) == (409, "nothing_preselected")
 
 
-async def test_poor_guess_is_not_shown(client: Any, deliver: Any, published: Any) -> None:
-    contact = await bring(deliver, "Hallo zusammen, könnten Sie sich das bitte einmal ansehen? Gruss, Reto")
+async def test_poor_guess_is_not_shown(client: Any, context: Any, deliver: Any, published: Any) -> None:
+    class Poor:
+        version = "model/poor"
+
+        def classify(self, **_: Any) -> Reading:
+            return Reading("de", (ReadConcern(Task.CLAIMS, "defect", 0.29),), confidence=0.29)
+
+    context.resources["classifier"] = Poor()
+    contact = await bring(deliver)
     review = (await client.as_agent().get(f"{REVIEWS}/{review_of(contact)}")).json()
     assert (review["mode"], review["suggestions"]) == (None, [])
     assert (await published(ReviewRequested))[0].suggestions == ()

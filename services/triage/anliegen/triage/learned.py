@@ -28,6 +28,9 @@ LIKELY = 3
 """How many tasks are told by how sure each of them is."""
 FEW_WORDS = 4
 """Of fewer words no share is taken."""
+CERTAIN = 0.99
+OF_FEW_WORDS = 0.75
+"""How often the task of so few words is right at most, unless they are quite certain: two words say little."""
 SURE_LANGUAGE = 0.8
 """From which confidence on a text's own words say its language, whatever is said of it."""
 
@@ -49,6 +52,9 @@ class LearnedClassifier:
         self._intents = model.heads["intent"]
         tasks = [packs.intents.intents[label].task for label in self._intents.labels]
         self._tasks = np.array([str(task) for task in tasks])
+        self._task_names = sorted(set(self._tasks.tolist()))
+        self._in_task = np.array([[task == name for name in self._task_names] for task in self._tasks], np.float32)
+        """Which intent (row) belongs to which task (column)."""
         # Thanks and opinions come after what somebody has to do.
         self._later = frozenset(np.flatnonzero(np.isin(self._tasks, [Task.FEEDBACK.value, OTHER])).tolist())
 
@@ -104,7 +110,7 @@ class LearnedClassifier:
     # Which matters there are ------------------------------------------------------------------------------------------
     def _matters(self, read: Read) -> list[Matter]:
         """The matters, the main one first."""
-        found = matters_of(read, self._intents, self._model.proof, later=self._later)
+        found = matters_of(read, self._intents, self._model.proof, tasks=self._tasks.tolist(), later=self._later)
         own = [matter for matter in found if self._tasks[matter.intent] != OTHER]
         if len(own) > 1:
             return own
@@ -129,17 +135,21 @@ class LearnedClassifier:
         return found if sure >= SURE_LANGUAGE else given or found
 
     def _surest_task(self, sure: Floats) -> str:
-        tasks = list(dict.fromkeys(self._tasks))
-        return str(max(tasks, key=lambda task: float(sure[self._tasks == task].sum())))
+        return str(self._task_names[int((sure @ self._in_task).argmax())])
 
     def _likely(self, sure: Floats) -> tuple[tuple[Task, float], ...]:
-        by_task = [(Task(task), float(sure[self._tasks == task].sum())) for task in set(self._tasks) - {OTHER}]
-        return tuple((task, round(share, 4)) for task, share in sorted(by_task, key=lambda one: -one[1])[:LIKELY])
+        shares = zip(self._task_names, (sure @ self._in_task).tolist(), strict=True)
+        known = sorted(((share, task) for task, share in shares if task != OTHER), reverse=True)[:LIKELY]
+        return tuple((Task(task), round(share, 4)) for share, task in known)
 
     def _confidence(self, read: Read, task: str, matter: Matter | None) -> float:
         first, last = (matter.first, matter.last) if matter else (0, None)
         sure = read.confidences("intent", first, last)
-        return round(self._model.calibrated(float(sure[self._tasks == task].sum())), 4)
+        share = float((sure @ self._in_task)[self._task_names.index(task)])
+        told = self._model.calibrated(share)
+        if len(read.tokens) < FEW_WORDS and share < CERTAIN:
+            told = min(told, OF_FEW_WORDS)
+        return round(told, 4)
 
     # What is known of them --------------------------------------------------------------------------------------------
     def _concern(

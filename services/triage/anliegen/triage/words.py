@@ -9,7 +9,7 @@ from functools import cached_property, lru_cache
 
 MOST_CHARACTERS = 5_000
 """What a person wants is said early; the rest of a long text is not read."""
-MOST_WORDS_KEPT = 20_000
+MOST_WORDS_KEPT = 10_000
 """Of how many words it is remembered which patterns they belong to; then that begins anew."""
 WIDEST_GAP = 4
 """How many words `..` lets through."""
@@ -20,7 +20,7 @@ _SAME = {"ae": "a", "oe": "o", "ue": "u"}
 _SAME_PATTERN = re.compile("ae|oe|ue")
 
 
-@lru_cache(maxsize=100_000)
+@lru_cache(maxsize=30_000)
 def fold(word: str) -> str:
     """A word as it is compared: small letters, no accents, `ß` as `ss`, and `ä`, `ae` and `a` as one.
 

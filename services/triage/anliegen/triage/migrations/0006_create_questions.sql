@@ -16,6 +16,9 @@ CREATE TABLE questions (
     PRIMARY KEY (contact_id, ordinal)
 );
 
+-- Which contacts answer one.
+CREATE INDEX contacts_earlier ON contacts (earlier_contact_id) WHERE earlier_contact_id IS NOT NULL;
+
 -- An answer judges a reading, too.
 ALTER TABLE judgements DROP CONSTRAINT judgements_source_check;
 ALTER TABLE judgements ADD CONSTRAINT judgements_source_check CHECK (source IN ('review', 'handover', 'answer'));

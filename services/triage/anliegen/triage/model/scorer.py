@@ -19,7 +19,7 @@ Floats = NDArray[np.float32]
 Curve = Sequence[tuple[float, float]]
 """Points (seems, is), both rising."""
 FILE = files(__package__) / "triage.model"
-MOST_WORDS_KEPT = 30_000
+MOST_WORDS_KEPT = 20_000
 """How many words' contributions are remembered (about 600 bytes each); then it begins anew."""
 
 
@@ -163,6 +163,7 @@ class Read:
                 brought[place, 0] += found[0]
                 squares[place, 0] += found[1]
         self._brought = brought
+        self._confidences: dict[tuple[str, int, int | None], Floats] = {}
         self.known = sum(model.knows(form) for form in seen) / max(len(seen), 1)
         """The share of its words that were learned."""
         self._sums = np.concatenate([np.zeros((1, 2, width), np.float32), brought.cumsum(0)])
@@ -190,9 +191,12 @@ class Read:
 
     def confidences(self, head: str, first: int = 0, last: int | None = None) -> Floats:
         """How sure each answer of a head is, in the order of its labels; they sum up to one."""
-        asked = self._model.heads[head]
-        scores = self.scores(first, last) if (first, last) != (0, None) else self._whole
-        return softmax(scores[asked.columns] / asked.temperature)
+        known = self._confidences.get((head, first, last))
+        if known is None:
+            asked = self._model.heads[head]
+            scores = self.scores(first, last) if (first, last) != (0, None) else self._whole
+            known = self._confidences[head, first, last] = softmax(scores[asked.columns] / asked.temperature)
+        return known
 
     def windows(self, edges: Sequence[int]) -> Floats:
         """The scores of every part from one of these places up to another: `[begin, end]`, those with begin < end."""

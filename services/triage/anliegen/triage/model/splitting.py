@@ -22,6 +22,8 @@ NOISE = 0.1
 """How much of what a clause says is no sign of its matter."""
 SURE_ENOUGH = 0.3
 """Below this confidence in its intent a block is no matter of its own."""
+SAME_TASK = 0.3
+"""From which proof on a second matter of the same task is one of its own."""
 MOST_CLAUSES = 20
 FEWEST_TOKENS = 3
 MOST_MATTERS = 4
@@ -60,11 +62,18 @@ def clauses_of(tokens: Sequence[Token]) -> list[int]:
     return [*begins, len(tokens)]
 
 
-def matters_of(read: Read, head: Head, proof: Proof, *, later: frozenset[int] = frozenset()) -> list[Matter]:
-    """The matters, the main one first; one at least, where there are words. `later` are intents that are never main."""
+def matters_of(
+    read: Read, head: Head, proof: Proof, *, tasks: Sequence[str], later: frozenset[int] = frozenset()
+) -> list[Matter]:
+    """The matters, the main one first; one at least, where there are words.
+
+    `tasks` is the task of each intent, `later` are intents that are never main. Another matter of the same task needs
+    more proof: the same people settle both, and a story told in two sentences is one case.
+    """
     found = candidates_of(read, head, later=later)
     main, others = found[:1], found[1:]
-    proven = [other for other in others if proof.of(evidence_for(read, head, main[0], other)) >= proof.threshold]
+    needed = {other: SAME_TASK if tasks[other.intent] == tasks[main[0].intent] else proof.threshold for other in others}
+    proven = [other for other in others if proof.of(evidence_for(read, head, main[0], other)) >= needed[other]]
     return [*main, *proven] if proven else whole_of(read, head)
 
 

@@ -26,7 +26,7 @@ from sklearn.svm import LinearSVC
 
 from .messages import FLAGS, TEXTS, Example, Message, examples_of, read_messages
 from .scorer import Curve, Head, Model, Proof, softmax
-from .space import Counted, Matrix, Space, counted, matrix_of, space_of
+from .space import Matrix, Space, Table, matrix_of, space_of, table_of
 from .splitting import candidates_of, evidence_for
 
 HERE = Path(__file__).parent
@@ -43,13 +43,19 @@ SOURCES = (
 )
 MOST_FEATURES = 60_000
 FOLDS = 3
+FOLDS_ASKED = 2
+"""Of how many of them it is asked how sure readings are: thousands of messages, which tell enough."""
 NO_WORD = -3.0
 """The score of an answer that a fold had no example of."""
 STRENGTH = 0.5
 """How closely the heads follow the messages (liblinear's C)."""
 RARE_STRENGTH = 0.1
-PROVEN = 0.05
-"""From which confidence on something is a matter of its own: where there are several, one missed is worse."""
+TOLERANCE = 0.1
+"""When a head is learned well enough (liblinear's). A thousandth of it takes twice the time and decides the same."""
+ROUGHLY = 1.0
+"""The same for a look at which features say anything."""
+PROVEN = 0.08
+"""From which confidence on something is a matter of its own: one that is missed is worse than one too many."""
 EVERYTHING = Proof((), 0.0, 0.0)
 STRAIGHT: Curve = ((0.0, 0.0), (1.0, 1.0))
 HEADS = ("intent", "priority", "sentiment", "origin", "stage", "language", *FLAGS)
@@ -57,13 +63,15 @@ HEADS = ("intent", "priority", "sentiment", "origin", "stage", "language", *FLAG
 
 
 # Learning -------------------------------------------------------------------------------------------------------------
-def fit(features: Matrix, answers: Sequence[str], *, rare: bool = False) -> tuple[list[str], Any, Any]:
+def fit(
+    features: Matrix, answers: Sequence[str], *, rare: bool = False, tolerance: float = TOLERANCE
+) -> tuple[list[str], Any, Any]:
     """A head: its labels, weights (label by feature) and biases. Two answers have a column each, too.
 
     Of what is `rare` one that is missed weighs as much as all that are raised for nothing.
     """
     strength, weight = (RARE_STRENGTH, "balanced") if rare else (STRENGTH, None)
-    learned = LinearSVC(C=strength, class_weight=weight, random_state=0).fit(features, answers)
+    learned = LinearSVC(C=strength, class_weight=weight, tol=tolerance, random_state=0).fit(features, answers)
     weights, bias = learned.coef_, learned.intercept_
     if len(learned.classes_) == 2:
         weights, bias = np.vstack([-weights, weights]), np.concatenate([-bias, bias])
@@ -81,50 +89,53 @@ def temperature_of(scores: NDArray[np.float64], right: NDArray[np.bool_]) -> flo
     return round(best, 4)
 
 
-def folds_of(examples: Sequence[Example], counts: Counted) -> Iterator[tuple[list[int], Model]]:
-    """Parts of the examples, each with a model that learned from the groups of the others."""
+def folds_of(examples: Sequence[Example], table: Table) -> "Asked":
+    """Whole messages, each with a model that learned from the groups of others, and that model's scores."""
     groups = [one.group for one in examples]
-    for learn, ask in GroupKFold(FOLDS).split(counts, groups=groups):
-        space = space_of([counts[index] for index in learn])
-        learned = _learn([examples[i] for i in learn], matrix_of([counts[i] for i in learn], space))
-        names = np.array(sorted(space.places))
-        yield list(ask), _model(names, space, learned, dict.fromkeys(HEADS, 1.0))
+    asked = []
+    folds = list(GroupKFold(FOLDS).split(groups, groups=groups))[:FOLDS_ASKED]
+    for fold, (learn, ask) in enumerate(folds):
+        space = space_of(table.only(learn))
+        # Of what is asked beside the intent, a third of the messages tells enough of how sure it is.
+        heads = HEADS[:1] if fold else HEADS
+        learned = _learn([examples[i] for i in learn], matrix_of(table.only(learn), space), heads)
+        model = _model(space, learned, dict.fromkeys(HEADS, 1.0))
+        scores = matrix_of(table.only(ask), space) @ np.vstack([one[1] for one in learned]).T + model.bias
+        asked += [(examples[i], model, said) for i, said in zip(ask, scores, strict=True) if examples[i].whole]
+    return asked
 
 
 def train(messages: Sequence[Message]) -> bytes:
     """The model as its file has it."""
     examples = examples_of(messages)
-    counts = [counted(one.tokens) for one in examples]
-    folds = list(folds_of(examples, counts))
-    asked = ask_all(examples, folds)
+    table = table_of([one.tokens for one in examples])
+    asked = folds_of(examples, table)
     temperatures = {head: _temperature(head, asked) for head in HEADS}
     sure, task_of = temperatures["intent"], task_by_intent(examples)
     proof, curve = prove(asked, task_of, sure), curve_of(asked, task_of, sure)
-    return pack(examples, counts, temperatures, proof=proof, curve=curve)
+    return pack(examples, table, temperatures, proof=proof, curve=curve)
 
 
 def pack(
-    examples: Sequence[Example], counts: Counted, temperatures: Mapping[str, float], *, proof: Proof, curve: Curve
+    examples: Sequence[Example], table: Table, temperatures: Mapping[str, float], *, proof: Proof, curve: Curve
 ) -> bytes:
     """Learn from all of it, cut down to what says most, learn again, and round to eight bits."""
-    space = space_of(counts)
-    features = matrix_of(counts, space)
-    _, weights, _ = fit(features, [one.labels["intent"] for one in examples])
+    space = space_of(table)
+    features = matrix_of(table, space)
+    _, weights, _ = fit(features, [one.labels["intent"] for one in examples], tolerance=ROUGHLY)
     says = np.sqrt((weights**2).sum(0)) * np.sqrt(np.asarray(features.power(2).sum(0)).ravel())
-    kept = np.sort(np.argsort(-says, kind="stable")[:MOST_FEATURES])
-    names = np.array(sorted(space.places))[kept]
-    space = Space({int(name): place for place, name in enumerate(names)}, space.idf[kept])
-    learned = _learn(examples, matrix_of(counts, space))
+    space = space.only(np.sort(np.argsort(-says, kind="stable")[:MOST_FEATURES]))
+    learned = _learn(examples, matrix_of(table, space), HEADS)
     heads, weights, bias = _stacked(space, learned, temperatures)
     scales = np.maximum(np.abs(weights).max(1), 1e-6) / 127
     told = {
-        "features": len(names), "width": len(bias), "heads": [asdict(head) for head in heads], "proof": asdict(proof),
-        "curve": curve,
+        "features": len(space.names), "width": len(bias), "heads": [asdict(head) for head in heads],
+        "proof": asdict(proof), "curve": curve,
         "facts": {"sources": fingerprint(), "messages": sum(one.whole for one in examples)},
     }  # fmt: skip
     header = json.dumps(told, sort_keys=True).encode()
     arrays = (
-        names.astype("<u4"), scales.astype("<f2"), (space.idf**2).astype("<f2"), bias.astype("<f4"),
+        space.names.astype("<u4"), scales.astype("<f2"), (space.idf**2).astype("<f2"), bias.astype("<f4"),
         np.rint(weights / scales[:, None]).astype("i1"),
     )  # fmt: skip
     return len(header).to_bytes(4, "little") + header + b"".join(array.tobytes() for array in arrays)
@@ -135,43 +146,31 @@ Learned = Sequence[tuple[list[str], Any, Any]]
 
 def _stacked(space: Space, learned: Learned, temperatures: Mapping[str, float]) -> tuple[list[Head], Any, Any]:
     heads, first = [], 0
-    for name, (labels, _, _) in zip(HEADS, learned, strict=True):
+    for name, (labels, _, _) in zip(HEADS, learned, strict=False):
         heads.append(Head(name, tuple(labels), first, temperatures[name]))
         first += len(labels)
     weights = np.vstack([one[1] for one in learned]).T * space.idf[:, None]
     return heads, weights, np.concatenate([one[2] for one in learned])
 
 
-def _model(names: Any, space: Space, learned: Learned, temperatures: Mapping[str, float]) -> Model:
+def _model(space: Space, learned: Learned, temperatures: Mapping[str, float]) -> Model:
     """A model as it was learned, neither cut down nor rounded."""
     heads, weights, bias = _stacked(space, learned, temperatures)
     return Model(
-        names=names, scales=np.ones(len(names), np.float32), squares=(space.idf**2).astype(np.float32),
+        names=space.names, scales=np.ones(len(space.names), np.float32), squares=(space.idf**2).astype(np.float32),
         weights=weights.astype(np.float32), bias=bias.astype(np.float32), heads=heads,
         proof=EVERYTHING, curve=STRAIGHT, facts={},
     )  # fmt: skip
 
 
 # How sure it is -------------------------------------------------------------------------------------------------------
-Folds = Sequence[tuple[list[int], Model]]
-
-
-Asked = Sequence[tuple[Example, Model, NDArray[np.float32]]]
+Asked = Sequence[tuple[Example, Model, NDArray[np.float64]]]
 """Each whole message, a model that knew nothing of it, and that model's scores."""
-
-
-def ask_all(examples: Sequence[Example], folds: Folds) -> Asked:
-    """Have every whole message read by the model of its fold."""
-    return [
-        (one, model, model.read(one.tokens).scores())
-        for ask, model in folds
-        for one in (examples[index] for index in ask)
-        if one.whole
-    ]
 
 
 def _scores_of(head: str, asked: Asked) -> tuple[list[str], NDArray[np.float64], list[str]]:
     """The labels of a head, the scores of each for each message, and the answers that would be right."""
+    asked = [one for one in asked if head in one[1].heads]
     labels = sorted({one.labels[head] for one, _, _ in asked})
     rows = np.full((len(asked), len(labels)), NO_WORD)
     for row, (_, model, scores) in zip(rows, asked, strict=True):
@@ -227,9 +226,9 @@ def later_of(head: Head, task_of: Mapping[str, str]) -> frozenset[int]:
     return frozenset(place for place, label in enumerate(head.labels) if task_of[label] in {"feedback", "other"})
 
 
-def _learn(examples: Sequence[Example], features: Matrix) -> list[tuple[list[str], Any, Any]]:
+def _learn(examples: Sequence[Example], features: Matrix, heads: Sequence[str]) -> list[tuple[list[str], Any, Any]]:
     found = []
-    for head in HEADS:
+    for head in heads:
         own = [index for index, one in enumerate(examples) if head in one.labels]
         found.append(fit(features[own], [examples[index].labels[head] for index in own], rare=head in FLAGS))
     return found

@@ -139,16 +139,16 @@ def answers_unthreaded(reading: Reading, options: Sequence[Task], routing: Routi
     """
     if reading.choice is None and len(reading.concerns) != 1:
         return False
-    return answer_of(reading, options, routing) in options
+    return answer_of(reading, options, routing) is not None
 
 
 def answer_of(reading: Reading, options: Sequence[Task], routing: Routing) -> Task | None:
-    """The task that an answer says: by its number, else in words that are sure enough; None where it does not tell."""
+    """Which of the tasks an answer says: by its number, else in words that are sure enough; None where it says none.
+
+    Words that speak of another task are for the person who looks: they may be about anything.
+    """
     if reading.choice is not None:
         return options[reading.choice - 1] if reading.choice <= len(options) else None
-    if not reading.concerns:
-        return None
-    said = reading.concerns[0]
-    sure_alone = routing.policy(said.task).thresholds.automate
-    needed = routing.questions.words if said.task in options else sure_alone
-    return said.task if said.confidence >= needed and said.task in routing.served_tasks else None
+    said = reading.concerns[0] if reading.concerns else None
+    sure = said is not None and said.task in options and said.confidence >= routing.questions.words
+    return said.task if said is not None and sure else None

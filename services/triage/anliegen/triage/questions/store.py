@@ -53,13 +53,17 @@ async def list_open_questions(tx: Transaction, *, journey_ids: Sequence[UUID]) -
 
 
 async def list_thread(tx: Transaction, *, contact_id: UUID) -> list[UUID]:
-    """This contact and those before it that it answers: what is one case where it becomes one."""
+    """This contact and all that it answers or that answer it: what is one case where it becomes one."""
     rows = await tx.fetch(
         """
-        WITH RECURSIVE thread (contact_id, earlier) AS (
+        WITH RECURSIVE before (contact_id, earlier) AS (
             SELECT contact_id, earlier_contact_id FROM contacts WHERE contact_id = $1
             UNION
-            SELECT c.contact_id, c.earlier_contact_id FROM thread JOIN contacts c ON c.contact_id = thread.earlier
+            SELECT c.contact_id, c.earlier_contact_id FROM before JOIN contacts c ON c.contact_id = before.earlier
+        ), thread (contact_id) AS (
+            SELECT contact_id FROM before
+            UNION
+            SELECT c.contact_id FROM thread JOIN contacts c ON c.earlier_contact_id = thread.contact_id
         )
         SELECT contact_id FROM thread
         """,
