@@ -54,7 +54,7 @@ TOLERANCE = 0.1
 """When a head is learned well enough (liblinear's). A thousandth of it takes twice the time and decides the same."""
 ROUGHLY = 1.0
 """The same for a look at which features say anything."""
-PROVEN = 0.08
+PROVEN = 0.2
 """From which confidence on something is a matter of its own: one that is missed is worse than one too many."""
 EVERYTHING = Proof((), 0.0, 0.0)
 STRAIGHT: Curve = ((0.0, 0.0), (1.0, 1.0))
