@@ -15,7 +15,7 @@ from .packs import OTHER, Packs
 from .signs import Sign, Signs
 
 EMPTY = "empty"
-RAISED = -0.15
+RAISED = -0.25
 """From which score on the model raises a flag by itself: a flag that is missed is worse than one too many."""
 AGREED = -0.8
 """From which score on a sign raises its flag: below it the text speaks of something else."""
