@@ -137,7 +137,7 @@ def test_strangers_are_not_taken_for_customers(text: str) -> None:
     ("text", "flag", "priority"),
     [
         ("Ich übergebe die Sache meinem Anwalt, die Rechnung ist falsch.", Flag.LEGAL, Priority.HIGH),
-        ("Mein Mann ist verstorben, ich möchte seinen Vertrag kündigen.", Flag.VULNERABLE, Priority.HIGH),
+        ("Mein Mann ist verstorben, ich möchte seinen Vertrag kündigen.", Flag.VULNERABLE, None),
         ("Hiermit kündige ich meinen Vertrag.", Flag.CANCELLATION, None),
         ("Die Rechnung stimmt nicht. Sonst wechsle ich zur Konkurrenz!", Flag.CHURN, None),
         ("Ich habe Ihnen schon zweimal geschrieben: die Rechnung ist falsch. Frechheit!", Flag.REPEAT, None),

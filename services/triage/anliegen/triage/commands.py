@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
@@ -19,8 +19,8 @@ def triage() -> None:
 
 
 @triage.command()
-@click.option("--file", "source", type=click.File(encoding="utf-8"), default="-", help="Left out, standard input.")
-def classify(source: TextIO) -> None:
+@click.option("--file", "source", type=click.File("rb"), default="-", help="Left out, standard input.")
+def classify(source: BinaryIO) -> None:
     """Classify messages: JSON lines in, one JSON line each out, in order.
 
     A line in is {"id", "channel", "text", "subject"?}. A line out is {"id", "language", "concerns": [{"task", "intent",
@@ -53,15 +53,30 @@ def classify(source: TextIO) -> None:
     sys.exit(1 if wrong else 0)
 
 
-def _message(line: str) -> dict[str, Any]:
-    message = json.loads(line)
+def _message(line: bytes) -> dict[str, Any]:
+    """The message of a line. Raises ValueError, which says what is wrong with it."""
+    try:
+        message = json.loads(line)
+    except UnicodeDecodeError as problem:
+        raise ValueError(f"not UTF-8: byte {problem.start + 1} of the line") from problem
+    except ValueError as problem:
+        raise ValueError(f"not JSON: {problem}") from problem
+    except RecursionError as problem:
+        raise ValueError("nested too deeply") from problem
     if not isinstance(message, dict):
         raise ValueError("a line is an object with id, channel and text")
+    if any(_half(value) for value in message.values()):
+        raise ValueError("half a character: a lone surrogate")
     for name, wanted in (("text", True), ("subject", False), ("channel", False)):
         value = message.get(name)
         if not isinstance(value, str) and (wanted or value is not None):
             raise ValueError(f"{name} has to be a text")
     return message
+
+
+def _half(value: object) -> bool:
+    """Whether a text holds half a character, which JSON can say and nothing can write."""
+    return isinstance(value, str) and any("\ud800" <= letter <= "\udfff" for letter in value)
 
 
 def _answer(message: dict[str, Any], classifier: "LearnedClassifier", packs: "Packs") -> dict[str, Any]:

@@ -127,8 +127,8 @@ class LearnedClassifier:
 
         What is said of a few words or of what is unclear counts, as it may be where the text came in.
         """
-        if len(read.tokens) < FEW_WORDS and given is not None:
-            return given
+        if len(read.tokens) < FEW_WORDS and (given is not None or not read.tokens):
+            return given or UNDETERMINED
         if len(read.tokens) >= FEW_WORDS and read.known < KNOWN_WORDS:
             return UNDETERMINED
         found, sure = self._answer(read, "language")
