@@ -45,7 +45,15 @@ def test_it_reads_as_the_service_does() -> None:
 
 def test_a_line_that_is_no_message_is_told_with_its_number_and_the_others_are_answered() -> None:
     half = b'{"id": "h", "text": "\\ud800 Rechnung"}'
-    bad = [b"nonsense", b"[1]", b'{"id": "t"}', b'{"id": "u", "text": "\xff"}', half, b'{"text": "a", "subject": 7}', b"[" * 9_999]
+    bad = [
+        b"nonsense",
+        b"[1]",
+        b'{"id": "t"}',
+        b'{"id": "u", "text": "\xff"}',
+        half,
+        b'{"text": "a", "subject": 7}',
+        b"[" * 9_999,
+    ]
     result = run(PARCEL, b"", *bad, PARCEL)
     assert result.exit_code == 1
     first, *errors, last = answers(result)
