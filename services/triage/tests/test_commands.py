@@ -70,3 +70,8 @@ def test_a_message_without_words_is_for_no_task() -> None:
     (told,) = answers(run({"id": "e", "channel": "chat", "text": ""}))
     assert [(one["task"], one["intent"], one["automate"]) for one in told["concerns"]] == [("other", "empty", False)]
     assert told["language"] == "und"
+
+
+def test_a_bare_number_waits_for_a_person() -> None:
+    (told,) = answers(run({"id": "n", "channel": "sms", "text": "2"}))
+    assert not told["concerns"][0]["automate"]

@@ -90,7 +90,7 @@ class QuestionView(BaseModel):
     options: list[str]
     asked_by: str = Field(description="`triage`, or the person who had it asked.")
     asked_at: datetime
-    state: str = Field(description="`asked`, `answered`, or `unclear`: the answer did not tell.")
+    state: str = Field(description="`asked`, `answered`, `unclear`: the answer did not tell, or `undelivered`.")
     answered_by: UUID | None = Field(description="The contact that answered.")
 
 

@@ -98,8 +98,9 @@ def decide_drafts(
 def decide_answer(contact: Contact, task: Task, answer: Reading, packs: Packs) -> list[Decided]:
     """What the customer said a contact is about: the intent as either of the two readings has it."""
     read = (*contact.reading.concerns, *answer.concerns)
-    name = next((one.intent for one in read if one.task is task), None)
-    return decide_drafts(contact, [Draft(task, intent=name)], packs, rule=BY_CUSTOMER)
+    # A contact may have been read by packs that named other intents.
+    known = (one.intent for one in read if (intent := packs.intent(one.intent)) is not None and intent.task == task)
+    return decide_drafts(contact, [Draft(task, intent=next(known, None))], packs, rule=BY_CUSTOMER)
 
 
 def draft_of(concern: Concern) -> Draft:

@@ -1,11 +1,12 @@
 """Door 1: what triage hears, and what each brings about."""
 
-from anliegen.events import CaseEvent, CaseTransferred, ContactReceived, JourneysMerged, JourneysSplit
+from anliegen.events import CaseEvent, CaseTransferred, ContactReceived, JourneysMerged, JourneysSplit, ReplyFailed
 from anliegen.kit import Delivery, Handlers, Timer, Timers, Transaction
 
 from . import actions, batches, failures, handovers
 from .domain import Handover
 from .learning.actions import FORGET, forget_words
+from .questions import actions as questions
 
 # A contact whose reading fails must not be set aside: its journey waits and an alarm sounds.
 handlers = Handlers("triage", policy="stay")
@@ -29,6 +30,12 @@ async def note_failure(event: CaseEvent, tx: Transaction) -> None:
 async def note_handover(event: CaseTransferred, tx: Transaction) -> None:
     """A task handed its case over: it becomes a matter of the other one, of the same contact."""
     await handovers.note_handover(tx, Handover(event.case_id, event.contact_id, event.task, event.to_task))
+
+
+@handlers.on(ReplyFailed, over_person=True)
+async def note_undelivered(event: ReplyFailed, tx: Transaction) -> None:
+    """A question did not reach the customer: whoever looks at the contact may ask again."""
+    await questions.note_undelivered(tx, event)
 
 
 @handlers.on(JourneysMerged)

@@ -30,7 +30,8 @@ FEW_WORDS = 4
 """Of fewer words no share is taken."""
 CERTAIN = 0.99
 OF_FEW_WORDS = 0.75
-"""How often the task of so few words is right at most, unless they are quite certain: two words say little."""
+"""How often the task of so few words is right at most, unless they are quite certain; of a bare number always: it
+answers something that we may not know of."""
 SURE_LANGUAGE = 0.8
 """From which confidence on a text's own words say its language, whatever is said of it."""
 
@@ -147,7 +148,8 @@ class LearnedClassifier:
         sure = read.confidences("intent", first, last)
         share = float((sure @ self._in_task)[self._task_names.index(task)])
         told = self._model.calibrated(share)
-        if len(read.tokens) < FEW_WORDS and share < CERTAIN:
+        only_numbers = all(token.form.isdigit() for token in read.tokens)
+        if only_numbers or (len(read.tokens) < FEW_WORDS and share < CERTAIN):
             told = min(told, OF_FEW_WORDS)
         return round(told, 4)
 

@@ -162,7 +162,7 @@ readings_judged = Counter(
 )
 routing_questions = Counter(
     "routing_questions_total",
-    "Questions to customers which task it is, by who asked, and what became of them: asked, answered, unclear.",
+    "Questions to customers which task it is, by who asked, and what became: asked, answered, unclear, undelivered.",
     ("service", "asked_by", "result"),
 )
 contacts_received = Counter("contacts_received_total", "Contacts that came, by channel.", ("service", "channel"))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from uuid import UUID
 
-from anliegen.events import RoutingQuestionAsked, Task
+from anliegen.events import ReplyFailed, RoutingQuestionAsked, Task
 from anliegen.kit import Transaction
 from anliegen.kit.telemetry import metrics
 from anliegen.kit.versions import ExpectedVersion
@@ -22,6 +22,7 @@ from .domain import (
     answer_of,
     answers_unthreaded,
     may_ask,
+    reached,
     reply_id_of,
     worth_asking,
 )
@@ -40,7 +41,7 @@ async def ask_where_worth(tx: Transaction, contact: Contact, mode: Mode | None) 
     if not options:
         return
     before = await _asked_before(tx, contact.contact_id)
-    if len(before) < routing.questions.most and all(one.state is not State.ASKED for one in before):
+    if len(reached(before)) < routing.questions.most and all(one.state is not State.ASKED for one in before):
         await _ask(tx, contact, before, options, by=TRIAGE)
 
 
@@ -80,7 +81,7 @@ async def _ask(
             reply_id=reply_id_of(question),
             language=contact.language,
             options=question.options,
-            ordinal=len(before) + 1,
+            ordinal=len(reached(before)) + 1,
             asked_at=tx.now,
         )
     )
@@ -117,6 +118,15 @@ async def hear_answer(tx: Transaction, answer: Contact, earlier: Contact) -> Tas
     await store.update_question(tx, replace(question, state=state, answered_by=answer.contact_id))
     _count(tx, "triage" if question.asked_by == TRIAGE else "person", state)
     return said
+
+
+async def note_undelivered(tx: Transaction, event: ReplyFailed) -> None:
+    """A question did not reach the customer: nobody waits for its answer, and it is not one of the two."""
+    asked = await store.list_questions(tx, contact_ids=[event.contact_id])
+    question = next((one for one in asked if reply_id_of(one) == event.reply_id), None)
+    if question is not None and question.state is State.ASKED:
+        await store.update_question(tx, replace(question, state=State.UNDELIVERED))
+        _count(tx, "triage" if question.asked_by == TRIAGE else "person", State.UNDELIVERED)
 
 
 def _count(tx: Transaction, by: str, state: State) -> None:

@@ -58,15 +58,16 @@ class OptionsUnsuitable(Invalid):
 
 
 class NotAskable(Conflict):
-    """We cannot ask in this language or on this channel, or the contact is decided: call the customer, or decide."""
+    """We cannot ask in this language, or the contact is decided: call the customer, or decide."""
 
 
 class State(StrEnum):
-    """Where a question stands: `unclear` means that the answer did not tell which."""
+    """Where a question stands: `unclear`, the answer did not tell; `undelivered`, nobody could read it."""
 
     ASKED = "asked"
     ANSWERED = "answered"
     UNCLEAR = "unclear"
+    UNDELIVERED = "undelivered"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,11 @@ class Question:
     state: State = State.ASKED
     answered_by: UUID | None = None
     """The contact that answered."""
+
+
+def reached(questions: Sequence[Question]) -> list[Question]:
+    """Those that may have been read: what could not be delivered was not asked."""
+    return [one for one in questions if one.state is not State.UNDELIVERED]
 
 
 def reply_id_of(question: Question) -> UUID:
@@ -114,8 +120,8 @@ def worth_asking(contact: Contact, mode: Mode | None, routing: Routing, modes: M
 
 def may_ask(contact: Contact, before: Sequence[Question], options: Sequence[Task], routing: Routing) -> None:
     """Raise where this question may not be asked: QuestionsUsedUp, AnswerAwaited, OptionsUnsuitable, NotAskable."""
-    if len(before) >= routing.questions.most:
-        raise QuestionsUsedUp(asked=len(before))
+    if len(reached(before)) >= routing.questions.most:
+        raise QuestionsUsedUp(asked=len(reached(before)))
     if any(one.state is State.ASKED for one in before):
         raise AnswerAwaited
     if not 2 <= len(set(options)) == len(options) <= MOST_OPTIONS or not routing.served_tasks.issuperset(options):
@@ -145,10 +151,13 @@ def answers_unthreaded(reading: Reading, options: Sequence[Task], routing: Routi
 def answer_of(reading: Reading, options: Sequence[Task], routing: Routing) -> Task | None:
     """Which of the tasks an answer says: by its number, else in words that are sure enough; None where it says none.
 
-    Words that speak of another task are for the person who looks: they may be about anything.
+    Words that speak of another task are for the person who looks: they may be about anything. So is a task that
+    nobody serves any more.
     """
-    if reading.choice is not None:
-        return options[reading.choice - 1] if reading.choice <= len(options) else None
     said = reading.concerns[0] if reading.concerns else None
-    sure = said is not None and said.task in options and said.confidence >= routing.questions.words
-    return said.task if said is not None and sure else None
+    task = None
+    if reading.choice is not None:
+        task = options[reading.choice - 1] if reading.choice <= len(options) else None
+    elif said is not None and said.task in options and said.confidence >= routing.questions.words:
+        task = said.task
+    return task if task in routing.served_tasks else None
