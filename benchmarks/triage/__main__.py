@@ -197,10 +197,10 @@ def _spread(values: list[float]) -> str:
 
 
 def _speed() -> Iterator[str]:
+    messages: list[Message] = [one for one in read_messages() if len(one["text"]) <= 1_000][::3]
     process = psutil.Process()
     before = process.memory_info().rss
-    classifier = LearnedClassifier(PACKS, Model.load())
-    messages: list[Message] = [one for one in read_messages() if len(one["text"]) <= 1_000][::3]
+    classifier = LearnedClassifier(load_packs(), Model.load())
     took = []
     for message in messages:
         begun = time.perf_counter()

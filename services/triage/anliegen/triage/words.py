@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import NamedTuple
 
 MOST_CHARACTERS = 5_000
 """What a person wants is said early; the rest of a long text is not read."""
@@ -26,16 +27,14 @@ def fold(word: str) -> str:
 
     So "kündigen", "kuendigen" and "kundigen" are the same word, as people type them.
     """
-    plain = "".join(
-        letter
-        for letter in unicodedata.normalize("NFKD", word.casefold().replace("ß", "ss").replace("œ", "oe"))
-        if not unicodedata.combining(letter)
-    )
+    plain = word.casefold()
+    if not plain.isascii():
+        taken_apart = unicodedata.normalize("NFKD", plain.replace("œ", "oe"))
+        plain = "".join(letter for letter in taken_apart if not unicodedata.combining(letter))
     return _SAME_PATTERN.sub(lambda match: _SAME[match[0]], plain)
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(NamedTuple):
     """One folded word. `start` and `end` are offsets into the original text, None for a word of the subject line."""
 
     folded: str
@@ -62,10 +61,10 @@ class Text:
         before = 0
         for match in _WORD.finditer(read):
             gap = read[before : match.start()]
-            # "am 1.5. um 8.15 Uhr" is one sentence: a full stop after a number ends nothing.
-            after_number = before > 0 and read[before - 1].isdigit() and "\n" not in gap
-            if words and before and _SENTENCE_END.search(gap) and not (after_number and gap.startswith(".")):
-                sentence += 1
+            if before and gap != " " and _SENTENCE_END.search(gap):
+                # "am 1.5. um 8.15 Uhr" is one sentence: a full stop after a number ends nothing.
+                after_number = read[before - 1].isdigit() and "\n" not in gap
+                sentence += not (after_number and gap.startswith("."))
             words.append(Word(fold(match[0]), sentence, match.start(), match.end()))
             before = match.end()
         return cls(tuple(words))

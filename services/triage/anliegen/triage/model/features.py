@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from .tokens import Gap, Token
 
 SHORTEST, LONGEST = 2, 5
+_PIECE = zlib.crc32(b"c")
 
 
 def name_of(feature: str) -> int:
@@ -28,14 +29,18 @@ def pair_feature(first: str, second: str) -> str:
     return f"p {first} {second}"
 
 
-def pieces_of(form: str) -> list[str]:
-    """The features of a word's pieces; its edges count as a blank. A piece that is there twice is named twice."""
-    framed = f" {form} "
-    return [
-        f"c{framed[place : place + length]}"
-        for length in range(SHORTEST, LONGEST + 1)
-        for place in range(len(framed) - length + 1)
-    ]
+def pieces_of(form: str) -> list[int]:
+    """The names of a word's pieces; its edges count as a blank. A piece that is there twice is named twice."""
+    letters = [letter.encode() for letter in f" {form} "]
+    names = []
+    for place in range(len(letters)):
+        name = _PIECE
+        for length, letter in enumerate(letters[place : place + LONGEST], start=1):
+            # The number of a longer piece goes on from that of the shorter one.
+            name = zlib.crc32(letter, name)
+            if length >= SHORTEST:
+                names.append(name)
+    return names
 
 
 def pairs_of(tokens: Iterable[Token]) -> Iterator[tuple[int, tuple[str, str]]]:

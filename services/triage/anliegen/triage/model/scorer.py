@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -16,6 +16,7 @@ from .features import name_of, pair_feature, pairs_of, pieces_of, word_feature
 from .tokens import Gap, Token
 
 Floats = NDArray[np.float32]
+Word = tuple[Floats, Floats, bool]
 Curve = Sequence[tuple[float, float]]
 """Points (seems, is), both rising."""
 FILE = files(__package__) / "triage.model"
@@ -72,7 +73,10 @@ class Model:
         self._seems, self._is = np.array(curve).T
         self.facts = facts
         """What it was trained from, and how well it fared."""
-        self._words: dict[str, tuple[Floats, Floats]] = {}
+        self._words: dict[str, Word] = {}
+        self._starts = np.array([head.first for head in heads])
+        self._head_of = np.repeat(np.arange(len(heads)), [len(head.labels) for head in heads])
+        self._temperatures = np.array([head.temperature for head in heads], np.float32)
 
     @classmethod
     def load(cls, file: Traversable = FILE) -> Self:
@@ -111,21 +115,36 @@ class Model:
         """The share of tasks that are right among those that seem so sure."""
         return float(np.interp(sure, self._seems, self._is))
 
-    def word(self, form: str) -> tuple[Floats, Floats]:
-        """What a word brings to every score, as a word and by its pieces, and the squares of both."""
+    def tune(self, name: str, temperature: float) -> None:
+        """Take another temperature for a head."""
+        self.heads[name] = replace(self.heads[name], temperature=temperature)
+        self._temperatures[list(self.heads).index(name)] = temperature
+
+    def shares(self, scores: Floats) -> Floats:
+        """Scores as shares of one, head by head."""
+        warm = scores / self._temperatures[self._head_of]
+        powers = np.exp(warm - np.maximum.reduceat(warm, self._starts)[self._head_of])
+        return np.asarray(powers / np.add.reduceat(powers, self._starts)[self._head_of], np.float32)
+
+    def word(self, form: str) -> "Word":
+        """What a word brings to every score, as a word and by its pieces, the squares of both, and if it is known."""
         known = self._words.get(form)
         if known is None:
             if len(self._words) >= MOST_WORDS_KEPT:
                 self._words.clear()
-            whole = self._sum([word_feature(form)])
-            pieces = self._sum(pieces_of(form))
-            known = np.stack([whole[0], pieces[0]]), np.array([whole[1], pieces[1]], np.float32)
-            self._words[form] = known
+            known = self._words[form] = self._look_up(form)
         return known
 
-    def knows(self, form: str) -> bool:
-        """Whether this word was in any of the messages that were learned from."""
-        return name_of(word_feature(form)) in self._rows
+    def _look_up(self, form: str) -> "Word":
+        brought = np.zeros((2, len(self.bias)), np.float32)
+        whole, own = self._rows.get(name_of(word_feature(form))), 0.0
+        if whole is not None:
+            brought[0], own = self._weights[whole] * self._scales[whole], self._squares[whole]
+        found = [row for name in pieces_of(form) if (row := self._rows.get(name)) is not None]
+        rows = np.array(found, np.intp)
+        if found:
+            brought[1] = self._scales[rows] @ self._weights[rows].astype(np.float32)
+        return brought, np.array([own, self._squares[rows].sum()], np.float32), whole is not None
 
     def pair(self, first: str, second: str) -> tuple[Floats, float] | None:
         """What a pair of words brings, where it was learned."""
@@ -133,12 +152,6 @@ class Model:
         if row is None:
             return None
         return self._weights[row] * self._scales[row], float(self._squares[row])
-
-    def _sum(self, features: Sequence[str]) -> tuple[Floats, float]:
-        rows = [row for feature in features if (row := self._rows.get(name_of(feature))) is not None]
-        if not rows:
-            return np.zeros(len(self.bias), np.float32), 0.0
-        return self._scales[rows] @ self._weights[rows].astype(np.float32), float(self._squares[rows].sum())
 
 
 class Read:
@@ -151,11 +164,13 @@ class Read:
         brought = np.zeros((count, 2, width), np.float32)
         squares = np.zeros((count, 2), np.float32)
         seen: set[str] = set()
+        learned = 0
         for place, token in enumerate(tokens):
             # A text is a set of words: said twice is said once.
             if token.form not in seen:
                 seen.add(token.form)
-                brought[place], squares[place] = model.word(token.form)
+                brought[place], squares[place], known = model.word(token.form)
+                learned += known
         pairs: set[tuple[str, str]] = set()
         for place, pair in pairs_of(tokens):
             if pair not in pairs and (found := model.pair(*pair)) is not None:
@@ -163,8 +178,8 @@ class Read:
                 brought[place, 0] += found[0]
                 squares[place, 0] += found[1]
         self._brought = brought
-        self._confidences: dict[tuple[str, int, int | None], Floats] = {}
-        self.known = sum(model.knows(form) for form in seen) / max(len(seen), 1)
+        self._shares: dict[tuple[int, int | None], Floats] = {}
+        self.known = learned / max(len(seen), 1)
         """The share of its words that were learned."""
         self._sums = np.concatenate([np.zeros((1, 2, width), np.float32), brought.cumsum(0)])
         self._squares = np.concatenate([np.zeros((1, 2), np.float32), squares.cumsum(0)])
@@ -191,12 +206,11 @@ class Read:
 
     def confidences(self, head: str, first: int = 0, last: int | None = None) -> Floats:
         """How sure each answer of a head is, in the order of its labels; they sum up to one."""
-        known = self._confidences.get((head, first, last))
+        known = self._shares.get((first, last))
         if known is None:
-            asked = self._model.heads[head]
             scores = self.scores(first, last) if (first, last) != (0, None) else self._whole
-            known = self._confidences[head, first, last] = softmax(scores[asked.columns] / asked.temperature)
-        return known
+            known = self._shares[first, last] = self._model.shares(scores)
+        return known[self._model.heads[head].columns]
 
     def windows(self, edges: Sequence[int]) -> Floats:
         """The scores of every part from one of these places up to another: `[begin, end]`, those with begin < end."""

@@ -57,7 +57,7 @@ def _counted(tokens: Sequence[Token]) -> tuple[Counter[int], Counter[int]]:
     forms = dict.fromkeys(token.form for token in tokens)
     words = Counter(name_of(word_feature(form)) for form in forms)
     words.update({name_of(pair_feature(*pair)) for _, pair in pairs_of(tokens)})
-    pieces = Counter(name_of(piece) for form in forms for piece in pieces_of(form))
+    pieces = Counter(piece for form in forms for piece in pieces_of(form))
     return words, pieces
 
 

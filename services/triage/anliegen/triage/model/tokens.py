@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
+from typing import NamedTuple
 
 from ..words import MOST_CHARACTERS, fold
 
@@ -42,8 +42,7 @@ class Gap(IntEnum):
     SUBJECT = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """One folded word, mask or mark. `start` and `end` are offsets into the text, None in the subject line."""
 
     form: str
@@ -89,7 +88,8 @@ def _cut(text: str, offset: int) -> Iterator[Token]:
     gap = Gap.SENTENCE
     for match in _TOKEN.finditer(text):
         between = text[before : match.start()]
-        if before:
+        # Most words stand beside each other.
+        if before and between != " ":
             after_number = text[before - 1].isdigit() and between.startswith(".") and "\n" not in between
             if _SENTENCE_END.search(between) and not after_number:
                 gap = Gap.SENTENCE

@@ -13,7 +13,7 @@ import math
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -206,8 +206,8 @@ def prove(asked: Asked, task_of: Mapping[str, str], temperature: float) -> Proof
     """Learn what tells a matter of its own from a part of the story, from what models found that knew neither."""
     evidence, right = [], []
     for one, model, _ in asked:
-        model.heads["intent"] = head = replace(model.heads["intent"], temperature=temperature)
-        read = model.read(one.tokens)
+        model.tune("intent", temperature)
+        read, head = model.read(one.tokens), model.heads["intent"]
         found = candidates_of(read, head, later=later_of(head, task_of))
         matters = {concern["intent"] for concern in one.message["concerns"]}
         for other in found[1:]:
