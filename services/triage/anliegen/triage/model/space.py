@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Self
 
 import numpy as np
@@ -53,11 +54,15 @@ def table_of(texts: Iterable[Sequence[Token]]) -> Table:
     return Table(names, (blocks[0], blocks[1]))
 
 
+_pieces_of = lru_cache(maxsize=None)(pieces_of)
+"""Each word is in many texts."""
+
+
 def _counted(tokens: Sequence[Token]) -> tuple[Counter[int], Counter[int]]:
     forms = dict.fromkeys(token.form for token in tokens)
     words = Counter(name_of(word_feature(form)) for form in forms)
     words.update({name_of(pair_feature(*pair)) for _, pair in pairs_of(tokens)})
-    pieces = Counter(piece for form in forms for piece in pieces_of(form))
+    pieces = Counter(piece for form in forms for piece in _pieces_of(form))
     return words, pieces
 
 

@@ -43,7 +43,7 @@ SOURCES = (
 )
 MOST_FEATURES = 60_000
 FOLDS = 3
-FOLDS_ASKED = 2
+FOLDS_ASKED = 1
 """Of how many of them it is asked how sure readings are: thousands of messages, which tell enough."""
 NO_WORD = -3.0
 """The score of an answer that a fold had no example of."""
