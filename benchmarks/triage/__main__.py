@@ -43,6 +43,8 @@ PUBLIC = ROOT.parent / "shared" / "data"
 """Public data sets, for measuring the method alone; where they do not lie, that is said and left out."""
 SEEDS = 5
 PRECISION = 0.95
+FEWEST_DRAWN = 5
+"""Of fewer messages no point is drawn: it would tell of chance."""
 PACKS = load_packs()
 
 
@@ -58,14 +60,19 @@ def main() -> None:
     sys.stdout.write(text)
     if not fast:
         CARD.write_text(text, encoding="utf-8")
-        write_plots(
-            PLOTS,
-            reliability={
-                name: [(said, right) for said, right, _ in calibration(of)[1]] for name, of in held_out.items()
-            },
-            coverage={name: coverage_line(of) for name, of in held_out.items()},
-            precision=PRECISION,
-        )
+        _draw(held_out)
+
+
+def _draw(held_out: dict[str, list[Outcome]]) -> None:
+    bins = {name: calibration(of)[1] for name, of in held_out.items()}
+    write_plots(
+        PLOTS,
+        reliability={
+            name: [(said, right) for said, right, count in of if count >= FEWEST_DRAWN] for name, of in bins.items()
+        },
+        coverage={name: coverage_line(of) for name, of in held_out.items()},
+        precision=PRECISION,
+    )
 
 
 def _model() -> Iterator[str]:
